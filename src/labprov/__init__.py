@@ -1,0 +1,1 @@
+"""labprov: a provider framework for network labs."""

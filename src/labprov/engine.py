@@ -1,0 +1,316 @@
+"""The words between core and a provider: what it is told to make, and what it says there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from attrs import field, frozen
+
+from labprov.host import Host
+from labprov.model import Endpoint, Node
+from labprov.timeouts import Timeouts
+
+
+@frozen(kw_only=True)
+class Scope:
+    """Whose things a hook is about: one lab's, or all of one workspace's.
+
+    :param workspace_id: the workspace's random id, as it stands in every label.
+    :param workspace: the workspace's folder, absolute; a provider keeps files only in ``disks/`` and
+        ``logs/`` of it, in a folder of the lab's.
+    :param lab: the lab's id; None: every lab.
+    :param prefix: what runtime names begin with.
+    """
+
+    host: Host
+    workspace_id: str
+    workspace: Path
+    lab: str | None = None
+    prefix: str = "labprov"
+    timeouts: Timeouts = field(factory=Timeouts)
+
+
+class NodeState(StrEnum):
+    """What a node is doing, in the same words on every provider."""
+
+    ABSENT = "absent"
+    DEFINED = "defined"
+    """Made, and never started."""
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    """Ended because somebody asked for it."""
+    CRASHED = "crashed"
+    """Ended, and nobody asked for it."""
+    FOREIGN = "foreign"
+    """Something with our name and without our labels."""
+    UNKNOWN = "unknown"
+
+
+@frozen
+class Peer:
+    """The other end of the wire is this interface; both ends are namespaces of one provider: a veth pair."""
+
+    end: Endpoint
+
+
+class BridgeType(StrEnum):
+    """Which kind of bridge a port is put on."""
+
+    OVS = "ovs"
+    """An Open vSwitch bridge that labprov made or an orchestrator named; ports meet by their tag."""
+    PARKING = "parking"
+    """A Linux bridge of labprov's, in the lab's parking namespace."""
+    HOST = "host"
+    """A bridge of the host's that was there before."""
+
+
+@frozen
+class Joined:
+    """The port is put on that bridge with its tag.
+
+    :param learn: whether the bridge may learn addresses: True on a segment of many ports, False on a wire.
+    """
+
+    bridge: str
+    type: BridgeType
+    learn: bool = False
+
+
+@frozen
+class HostEnd:
+    """The other end is an interface of the host with this name; the node's provider makes both."""
+
+    name: str
+
+
+@frozen
+class Alone:
+    """No link: the interface is up, and nobody hears it."""
+
+
+Far = Peer | Joined | HostEnd | Alone
+
+
+@frozen(kw_only=True)
+class Port:
+    """One end of a wire, as it shall be.
+
+    :param index: the position among the node's data interfaces, from 0.
+    :param mac: six octets, lower case, colons.
+    :param tag: VLAN tag, 1 to 4094.
+    :param mtu: in bytes; None leaves the engine's default (1500, or 9500 on a veth).
+    """
+
+    end: Endpoint
+    index: int
+    mac: str
+    tag: int
+    far: Far
+    mtu: int | None = None
+
+
+@frozen
+class Namespace:
+    """A port's place: a network namespace, by the path of its file."""
+
+    path: str
+
+
+@frozen
+class Tap:
+    """A port's place: a tap device that a virtual machine borrows, by its name on the host."""
+
+    name: str
+
+
+Place = Namespace | Tap
+
+
+@frozen(kw_only=True)
+class NodeSpec:
+    """One node as a provider shall make it.
+
+    :param runtime_name: what the engine calls it; the provider computes no names of its own.
+    :param definition: the hash of all that can't change in place; goes into the labels.
+    :param labels: identity in the engine, ``labprov.*`` keys; complete, to be attached as they are.
+    :param ports: every data interface, in order, with its MAC.
+    :param replaces: the node of the same identity that this one takes the place of, None for a new node.
+    """
+
+    node: Node
+    runtime_name: str
+    definition: str
+    labels: Mapping[str, str]
+    ports: tuple[Port, ...] = ()
+    replaces: ObservedNode | None = None
+
+    @property
+    def name(self) -> str:
+        """The node's name in the lab."""
+        return self.node.name
+
+
+@frozen(kw_only=True)
+class ObservedInterface:
+    """A data interface as the engine really holds it.
+
+    :param tag: the tag really carried; None where it carries none.
+    :param far: what it is really joined to; None where it is dangling, or joined to something else.
+    :param device: the device's name on the host, where it has one there.
+    """
+
+    name: str
+    mac: str
+    tag: int | None = None
+    far: Far | None = None
+    mtu: int | None = None
+    up: bool = True
+    """Whether the link was not taken down by :meth:`labprov.Lab.set_link`."""
+    device: str | None = None
+
+
+@frozen(kw_only=True)
+class ObservedNode:
+    """A node as the engine really holds it, its identity read from its labels."""
+
+    lab: str
+    node: str
+    provider: str
+    runtime_name: str
+    state: NodeState
+    prefix: str = ""
+    workspace: str = ""
+    kind: str = ""
+    definition: str = ""
+    interfaces: tuple[ObservedInterface, ...] = ()
+    process: int | None = None
+    """The node's first process, as the host numbers it."""
+    management_address: str | None = None
+
+    def interface(self, name: str) -> ObservedInterface | None:
+        """The data interface called *name*, or None."""
+        return next((item for item in self.interfaces if item.name == name), None)
+
+
+@frozen(kw_only=True)
+class LabResource:
+    """A thing that belongs to a lab and to no node: a network, a parking namespace, a disks folder."""
+
+    lab: str
+    provider: str
+    role: str
+    name: str
+    workspace: str = ""
+
+
+@frozen
+class Observed:
+    """Everything of labprov's that one provider, or all of them, really hold.
+
+    A query that failed is an exception, never an empty one of these.
+    """
+
+    nodes: tuple[ObservedNode, ...] = ()
+    resources: tuple[LabResource, ...] = ()
+
+    def __add__(self, other: Observed) -> Observed:
+        return Observed(self.nodes + other.nodes, self.resources + other.resources)
+
+
+class Capability(StrEnum):
+    """What a provider claims beyond the core of the contract; the suite proves each."""
+
+    FRAMES = "frames"
+    IP = "ip"
+    PROCESSES = "processes"
+    EXTERNAL_RESTART = "external_restart"
+    ENGINE_RESTART = "engine_restart"
+    SHARED_BRIDGE = "shared_bridge"
+    CARRIER = "carrier"
+    CONSOLE = "console"
+    SSH = "ssh"
+    EXTRACT = "extract"
+    RESTORE = "restore"
+    JSON_STORE = "json_store"
+
+
+class Join(StrEnum):
+    """How a provider's ports can meet others."""
+
+    PAIR = "pair"
+    """Two of its own ports can be the two ends of one veth pair."""
+    BRIDGE = "bridge"
+    """A port can be put on an Open vSwitch bridge of the host."""
+
+
+@frozen(kw_only=True)
+class ProviderInfo:
+    """What a provider says of itself.
+
+    :param reason: why it is unavailable, None if it is available.
+    :param remedy: what to do about that.
+    :param node_keys: the containerlab node keys it honours; for every other one that a file uses, the user
+        is warned.
+    :param runs_images: whether its nodes run an ``image``; a node that has one never falls silently to a
+        provider that doesn't.
+    """
+
+    name: str
+    version: str
+    engine: str = ""
+    engine_version: str = ""
+    joins: frozenset[Join] = field(default=frozenset(), converter=frozenset)
+    capabilities: frozenset[Capability] = field(default=frozenset(), converter=frozenset)
+    node_keys: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    runs_images: bool = True
+    reason: str | None = None
+    remedy: str | None = None
+
+    @property
+    def available(self) -> bool:
+        """Whether its engine and its libraries are there."""
+        return self.reason is None
+
+
+@frozen
+class Result:
+    """How a command in a node ended. Output is bytes, whole and unchanged."""
+
+    exit_code: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+    @property
+    def text(self) -> str:
+        """Standard output as text; bytes that are no UTF-8 become U+FFFD."""
+        return self.stdout.decode(errors="replace")
+
+
+@frozen
+class Readiness:
+    """Whether a node is ready; if not, why not yet."""
+
+    ready: bool
+    reason: str = ""
+
+
+@frozen
+class ConsoleCommand:
+    """How to reach a console: run *argv* in a pseudo-terminal. Never holds a password in *argv*."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(factory=dict, repr=False)
+
+
+@frozen(kw_only=True)
+class Problem:
+    """Something about the host that will bite, and its remedy."""
+
+    what: str
+    remedy: str
+    serious: bool = True
+    """False: a hint; nothing fails because of it."""

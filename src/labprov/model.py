@@ -163,8 +163,8 @@ class Topology:
     """
 
     name: str
-    nodes: tuple[Node, ...] = field(default=(), converter=tuple)
-    links: tuple[Link, ...] = field(default=(), converter=tuple)
+    nodes: tuple[Node, ...] = ()
+    links: tuple[Link, ...] = ()
     prefix: str | None = None
     """None: the caller's; ``""`` and ``"__lab-name"`` mean what they mean to containerlab."""
     mgmt: Mgmt | None = None

@@ -29,6 +29,7 @@ Where many nodes fail, an :class:`ExceptionGroup` carries one of these for each.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar, TypedDict, Unpack
 
 
@@ -200,7 +201,14 @@ class TagsExhausted(LabprovError):
 
 
 class DocumentCorrupt(LabprovError):
-    """A document of the workspace that can't be what labprov wrote."""
+    """A document of the workspace that can't be what labprov wrote.
+
+    :param path: its file, where it is one.
+    """
+
+    def __init__(self, message: str, *, path: Path | None = None, **where: Unpack[Where]) -> None:
+        super().__init__(message, **where)
+        self.path = path
 
 
 class WorkspaceError(LabprovError):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from labprov import documents
 from labprov.errors import DocumentCorrupt, TagsExhausted
 from labprov.hookspecs import hookimpl
 from labprov.model import Allocations, Endpoint, Topology, natural
-from labprov.settings import HIGHEST_TAG, LOWEST_TAG
 from labprov.workspace import Workspace, read_if_there, remove_if_there, write_atomically
 
+LOWEST_TAG, HIGHEST_TAG = 1, 4094
 KNOWN_KEYS = ("allocations", "next_vlan", "interfaces")
 
 
@@ -86,22 +86,30 @@ def _check_names(layout: _Layout, path: Path) -> None:
             )
 
 
-def by_endpoint(document: Allocations, topology: Topology | None) -> dict[Endpoint, int]:
-    """The tags by interface.
+def by_endpoint(document: Allocations) -> dict[Endpoint, int]:
+    """The tags by interface; a document without names has eth1, eth2 and so on (see :func:`named`)."""
+    names = named(document, ()).interfaces or {}
+    return {
+        Endpoint(node, name): tag
+        for node, tags in document.allocations.items()
+        for name, tag in zip(names[node], tags, strict=True)
+    }
 
-    :param topology: names the positions of a document that doesn't (a position past the node's last
-        interface has no meaning then); None: they are taken for eth1, eth2 and so on.
+
+def named(document: Allocations, topologies: Collection[Topology]) -> Allocations:
+    """The document with a name for each position.
+
+    :param topologies: they name the positions of a document that doesn't, the first that knows the node.
     """
-    tags: dict[Endpoint, int] = {}
-    for node, values in document.allocations.items():
-        if document.interfaces is not None:
-            names: Iterable[str] = document.interfaces[node]
-        elif topology is not None and node in topology.interfaces:
-            names = topology.interfaces[node]
-        else:
-            names = [f"eth{number}" for number in range(1, len(values) + 1)]
-        tags.update(zip((Endpoint(node, name) for name in names), values, strict=False))
-    return tags
+    if document.interfaces is not None:
+        return document
+    names: dict[str, tuple[str, ...]] = {}
+    for node, tags in document.allocations.items():
+        knowing = (known.interfaces[node] for known in topologies if node in known.interfaces)
+        default = tuple(f"eth{number}" for number in range(1, len(tags) + 1))
+        names[node] = next(knowing, default)[: len(tags)]
+    allocations = {node: tags[: len(names[node])] for node, tags in document.allocations.items()}
+    return evolve(document, allocations=allocations, interfaces=names)
 
 
 def from_tags(

@@ -245,6 +245,8 @@ class Join(StrEnum):
     """Two of its own ports can be the two ends of one veth pair."""
     BRIDGE = "bridge"
     """A port can be put on an Open vSwitch bridge of the host."""
+    HOST = "host"
+    """A port can end at an interface, or on a Linux bridge, of the host (which takes root)."""
 
 
 @frozen(kw_only=True)

@@ -380,7 +380,7 @@ def labprov_recover_allocations(
 ) -> Mapping[Endpoint, int] | None:
     """Decide which allocations are kept. labprov's default is the rule; replace it only to change the rule.
 
-    :param persisted: the document, None where there is none.
+    :param persisted: the document with a name for every position, None where there is none.
     :param topology: what is wanted, None where that is unknown.
     :param existing: names of the lab's nodes that exist with their full identity.
     :param captured: the tags that interfaces really carry.

@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 T = TypeVar("T")
+_DEVICES = Path("/sys/class/net")
 
 
 class Host:
@@ -44,6 +46,14 @@ class Host:
             if key not in self._connections:
                 self._connections[key] = self._stack.enter_context(opener())
             return cast(T, self._connections[key])
+
+    def interfaces(self) -> frozenset[str]:
+        """The names of the network interfaces in the host's own (this process's) network namespace."""
+        return frozenset(path.name for path in _DEVICES.iterdir())
+
+    def bridges(self) -> frozenset[str]:
+        """Those of them that are Linux bridges."""
+        return frozenset(path.name for path in _DEVICES.iterdir() if (path / "bridge").is_dir())
 
     def close(self) -> None:
         """Close every connection. A later :meth:`connection` opens anew."""

@@ -66,6 +66,12 @@ def plain_name(prefix: str, lab: str, node: str) -> str:
     return "-".join(parts)
 
 
+def candidates(prefix: str, lab: str, node: str) -> tuple[str, str]:
+    """The names that the node may get: the plain one, and the first that follows when that is taken."""
+    plain = plain_name(prefix, lab, node)
+    return (plain, f"{plain}-{_digest(prefix, lab, node)[:6]}")
+
+
 def runtime_name(prefix: str, lab: str, node: str, taken: Mapping[str, Owner]) -> str:
     """The name that the engine knows the node by.
 

@@ -257,6 +257,27 @@ class Topology:
         """The link by either of its ends."""
         return {end: link for link in self.links for end in link.ends}
 
+    def connected(self, link: Link) -> Topology:
+        """This topology with one more link.
+
+        :raises InvalidTopology: an end is linked already, or its node is unknown.
+        """
+        return evolve(self, links=(*self.links, link))
+
+    def disconnected(self, a: Endpoint, b: Endpoint) -> Topology:
+        """This topology without the link between *a* and *b*; both interfaces stay.
+
+        :raises InvalidTopology: no link joins them.
+        """
+        link = self.link_at.get(a)
+        if link is None or link.other(a) != b:
+            raise InvalidTopology(f"no link joins {a} and {b}", lab=self.name)
+        return evolve(
+            self,
+            nodes=tuple(_with_interfaces(node, link.ends) for node in self.nodes),
+            links=tuple(item for item in self.links if item != link),
+        )
+
     def only(self, names: Iterable[str]) -> Topology:
         """This topology with just the nodes *names* and the links that lie whole among them.
 
@@ -276,6 +297,12 @@ class Topology:
             nodes=tuple(node for node in self.nodes if node.name in wanted),
             links=tuple(link for link in self.links if all(end.node in reachable for end in link.ends)),
         )
+
+
+def _with_interfaces(node: Node, ends: Iterable[Endpoint]) -> Node:
+    names = [end.interface for end in ends if end.node == node.name and node.is_machine]
+    added = [name for name in names if name not in node.interfaces]
+    return evolve(node, interfaces=(*node.interfaces, *added)) if added else node
 
 
 def _check_interface(end: Endpoint) -> None:

@@ -141,7 +141,7 @@ class Provider:
     def _batch(self, hook: str, items: Sequence[Any], **arguments: Any) -> Sequence[Any]:
         if not items:
             return ()
-        outcomes = self._call(hook, Sequence, **arguments)
+        outcomes: Sequence[Any] = self._call(hook, Sequence, **arguments)
         if len(outcomes) != len(items):
             raise ProviderFault(f"{self.name}: {hook} gave {len(outcomes)} outcomes for {len(items)} items")
         return outcomes

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field, frozen, validators
 
+from labprov.allocation import HIGHEST_TAG, LOWEST_TAG
 from labprov.errors import InvalidInput
+from labprov.identity import checked_prefix
 from labprov.timeouts import Timeouts
 from labprov.workspace import default_workspace
 
 DEFAULT_PREFIX = "labprov"
-LOWEST_TAG, HIGHEST_TAG = 1, 4094
+
+
+def _check_prefix(prefix: str) -> None:
+    checked_prefix(prefix)
 
 
 def _checked_range(value: tuple[int, int]) -> tuple[int, int]:
@@ -30,7 +35,8 @@ class Settings:
     """How labprov works, for one caller.
 
     :param workspace: the folder that holds all documents.
-    :param prefix: what runtime names begin with, where the topology's file does not say.
+    :param prefix: what runtime names begin with, where the topology's file does not say; None: as the lab
+        was deployed, ``labprov`` for a new one.
     :param vlan_range: the lowest and the highest tag that may be issued.
     :param bridge: an Open vSwitch bridge to share with other labs; None: one of each lab's own.
     :param provider: for nodes that name none.
@@ -38,7 +44,9 @@ class Settings:
     """
 
     workspace: Path = field(factory=default_workspace, converter=Path)
-    prefix: str = DEFAULT_PREFIX
+    prefix: str | None = field(
+        default=None, validator=validators.optional(lambda *item: _check_prefix(item[2]))
+    )
     vlan_range: tuple[int, int] = field(default=(100, HIGHEST_TAG), converter=_checked_range)
     bridge: str | None = None
     provider: str | None = None

@@ -89,7 +89,7 @@ class Recovery:
         """Keep what is wanted; where that is unknown, keep what exists."""
         known = dict(captured)
         if persisted is not None:
-            known.update(by_endpoint(persisted, topology))
+            known.update(by_endpoint(persisted))
         if topology is None:
             return {end: tag for end, tag in known.items() if end.node in existing}
         wanted = set(topology.endpoints)

@@ -1,0 +1,83 @@
+"""What the far side of each interface is: a peer, a bridge, the host, or nothing. Decided here alone."""
+
+from __future__ import annotations
+
+from labprov.engine import Alone, BridgeType, Far, HostEnd, Join, Joined, Peer
+from labprov.errors import NotSupported
+from labprov.facts import Facts
+from labprov.model import HOST, MGMT_NET, Endpoint, Node, Topology
+
+
+class Fars:
+    """The rule, for one topology whose machines all have a provider."""
+
+    def __init__(self, topology: Topology, facts: Facts) -> None:
+        self._topology = topology
+        self._facts = facts
+
+    def _joins(self, end: Endpoint) -> frozenset[Join]:
+        provider = self._provider(end.node)
+        info = self._facts.providers.get(provider or "")
+        return info.joins if info else frozenset()
+
+    def far(self, end: Endpoint) -> Far:
+        """What *end* shall lead to.
+
+        :raises NotSupported: the link can't be made here.
+        """
+        link = self._topology.link_at.get(end)
+        if link is None:
+            return Alone()
+        other = link.other(end)
+        node = self._topology.by_name.get(other.node)
+        if other.node == MGMT_NET:
+            raise self._refused(end, "ends on the management network can't be made yet")
+        if other.node == HOST or (node is not None and node.is_host):
+            self._require(end, Join.HOST, f"an end on the host ({other.interface}) can't be made here")
+            return HostEnd(other.interface)
+        if node is not None and node.is_bridge:
+            return self._segment(end, node)
+        return self._wire(end, other)
+
+    def _wire(self, end: Endpoint, other: Endpoint) -> Far:
+        same = self._provider(end.node) == self._provider(other.node)
+        if same and Join.PAIR in self._joins(end):
+            return Peer(other)
+        if Join.BRIDGE in self._joins(end) and Join.BRIDGE in self._joins(other):
+            return Joined(self._facts.bridge, BridgeType.OVS)
+        providers = f"{self._provider(end.node)} and {self._provider(other.node)}"
+        raise self._refused(end, f"{providers} have no way to share the link to {other}")
+
+    def _segment(self, end: Endpoint, bridge: Node) -> Far:
+        if bridge.name in self._facts.host_bridges:
+            self._require(end, Join.HOST, f"the host's bridge {bridge.name} can't be reached from here")
+            return Joined(bridge.name, BridgeType.HOST, learn=True)
+        machines = [
+            link.other(other)
+            for other, link in self._topology.link_at.items()
+            if other.node == bridge.name and self._topology.is_machine(link.other(other).node)
+        ]
+        providers = {self._provider(other.node) for other in machines}
+        if len(providers) == 1 and all(Join.PAIR in self._joins(other) for other in machines):
+            return Joined(bridge.name, BridgeType.PARKING, learn=True)
+        if all(Join.BRIDGE in self._joins(other) for other in machines):
+            return Joined(self._facts.bridge, BridgeType.OVS, learn=True)
+        raise self._refused(end, f"its providers have no way to share the segment {bridge.name}")
+
+    def _require(self, end: Endpoint, join: Join, problem: str) -> None:
+        if join not in self._joins(end):
+            raise self._refused(end, problem)
+
+    def _refused(self, end: Endpoint, problem: str) -> NotSupported:
+        return NotSupported(
+            problem,
+            provider=self._provider(end.node),
+            lab=self._topology.name,
+            node=end.node,
+            interface=end.interface,
+            remedy="Run labprov as root, or give both nodes a provider that can (see `labprov providers`).",
+        )
+
+    def _provider(self, name: str) -> str | None:
+        node = self._topology.by_name.get(name)
+        return node.provider if node is not None else None

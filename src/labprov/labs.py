@@ -1,0 +1,105 @@
+"""All labs of a workspace: which there are, and how the ones that nobody wants any more are cleaned up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from labprov import saved as topologies
+from labprov.engine import Observed, Scope
+from labprov.errors import DocumentCorrupt, InvalidInput, LabprovError
+from labprov.events import Event
+from labprov.facts import mine_of
+from labprov.host import Host
+from labprov.lab import Lab, statuses
+from labprov.model import checked_name
+from labprov.plugins import Plugins, load_plugins
+from labprov.report import NodeStatus, Report
+from labprov.settings import Settings
+from labprov.workspace import Workspace
+
+
+def _observe_all(settings: Settings, plugins: Plugins) -> Observed:
+    """What every available provider holds of this workspace; one that can't be asked is an error."""
+    workspace = Workspace(settings.workspace)
+    observed = Observed()
+    if not workspace.id:
+        return observed
+    with Host(options=settings.host_options) as host:
+        scope = Scope(
+            host=host, workspace_id=workspace.id, workspace=workspace.path, timeouts=settings.timeouts
+        )
+        for name in plugins.providers:
+            provider = plugins.provider(name)
+            if provider.info(host).available:
+                observed += provider.observe(scope)
+    return Observed(
+        tuple(node for node in observed.nodes if node.workspace == workspace.id and node.lab),
+        tuple(item for item in observed.resources if item.workspace == workspace.id),
+    )
+
+
+def known_labs(settings: Settings, plugins: Plugins | None = None) -> tuple[str, ...]:
+    """The ids of all labs that the workspace has documents of, or an engine has things of; sorted.
+
+    :raises Unavailable: an engine that is there does not answer.
+    """
+    observed = _observe_all(settings, plugins or load_plugins())
+    return tuple(sorted(_ids(settings, observed)))
+
+
+def _ids(settings: Settings, observed: Observed) -> set[str]:
+    seen = {node.lab for node in observed.nodes} | {item.lab for item in observed.resources}
+    return seen | Workspace(settings.workspace).labs()
+
+
+def inspect_all(settings: Settings, plugins: Plugins | None = None) -> tuple[NodeStatus, ...]:
+    """Every node of every lab of the workspace, as it is now. Writes nothing."""
+    workspace = Workspace(settings.workspace)
+    observed = _observe_all(settings, plugins or load_plugins())
+    found: list[NodeStatus] = []
+    for lab in sorted(_ids(settings, observed)):
+        try:
+            saved = topologies.load(workspace, lab)
+        except DocumentCorrupt:
+            # what the engines hold is shown all the same; `labprov validate` tells of the document
+            saved = None
+        there = mine_of(observed, lab, workspace.id)
+        found += statuses(lab, there, saved.topology if saved else None)
+    return tuple(found)
+
+
+def orphans(
+    settings: Settings, keep: Collection[str], *, every: bool = False, plugins: Plugins | None = None
+) -> tuple[str, ...]:
+    """The labs of the workspace that are not to be kept. Lists only; nothing is removed.
+
+    :param keep: ids of the labs to keep, each compared in full.
+    :param every: keep none.
+    :raises InvalidInput: *keep* is empty and *every* was not said.
+    """
+    if not keep and not every:
+        raise InvalidInput(
+            "no lab to keep was named, so every lab would be removed",
+            remedy="Name the labs to keep with --keep, or say --all.",
+        )
+    kept = {checked_name(lab, "lab name") for lab in keep}
+    return tuple(lab for lab in known_labs(settings, plugins) if lab not in kept)
+
+
+def cleanup(
+    settings: Settings,
+    labs: Collection[str],
+    *,
+    plugins: Plugins | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> tuple[Report, ...]:
+    """Destroy *labs*, going on past one that can't be; each has its report, the error in ``failures``."""
+    plugins = plugins or load_plugins()
+    reports: dict[str, Report] = {}
+    for name in labs:
+        try:
+            lab = Lab.attach(name, settings, plugins=plugins, on_event=on_event)
+            reports[name] = lab.destroy()
+        except LabprovError as error:
+            reports[name] = Report(lab=name, operation="cleanup", failures=(error,))
+    return tuple(reports.values())

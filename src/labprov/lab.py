@@ -16,13 +16,15 @@ from labprov.errors import InvalidInput, LabNotFound, LabprovError, NodeNotFound
 from labprov.events import Event, EventKind
 from labprov.facts import mine_of
 from labprov.host import Host
-from labprov.model import Endpoint, Link, Node, Topology, checked_name
+from labprov.model import Endpoint, Link, Topology, checked_name, endpoint
+from labprov.node import NodeHandle
 from labprov.operation import Operation, Sources
 from labprov.plan import Plan
 from labprov.plugins import Plugins, load_plugins
 from labprov.readiness import wait_ready
-from labprov.report import InterfaceStatus, NodeStatus, Report
+from labprov.report import NodeStatus, Report
 from labprov.settings import Settings
+from labprov.status import statuses
 from labprov.workspace import Workspace
 
 
@@ -440,7 +442,7 @@ class Lab:
                     lab=self.name,
                     node=chosen.node,
                     interface=chosen.interface,
-                    remedy=f"{chosen.node} has: {', '.join(desired.interfaces.get(chosen.node, ())) or 'none'}.",
+                    remedy="`labprov inspect` lists those there are.",
                 )
             link = desired.link_at.get(chosen)
             ends = [item for item in (link.ends if link else (chosen,)) if desired.is_machine(item.node)]
@@ -477,111 +479,6 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.destroy().raise_failures()
-
-
-class NodeHandle:
-    """One node of a live lab."""
-
-    def __init__(self, lab: Lab, name: str) -> None:
-        self._lab = lab
-        self.name = name
-
-    @property
-    def status(self) -> NodeStatus:
-        """The node as it is now."""
-        return next(status for status in self._lab.inspect() if status.node == self.name)
-
-    @property
-    def state(self) -> NodeState:
-        """What it is doing now."""
-        return self.status.state
-
-    @property
-    def interfaces(self) -> tuple[InterfaceStatus, ...]:
-        """Its data interfaces as they are now."""
-        return self.status.interfaces
-
-    def exec(self, command: Sequence[str], *, timeout: float | None = None) -> Result:
-        """Run *command* in it; see :meth:`Lab.exec`."""
-        return self._lab.exec(self.name, command, timeout=timeout)
-
-    def logs(self) -> bytes:
-        """Its output since power-on."""
-        return self._lab.logs(self.name)
-
-    def start(self) -> Report:
-        """Start it."""
-        return self._lab.start([self.name])
-
-    def stop(self, *, graceful: bool = False) -> Report:
-        """Stop it."""
-        return self._lab.stop([self.name], graceful=graceful)
-
-    def restart(self, *, graceful: bool = False) -> Report:
-        """Stop and start it."""
-        return self._lab.restart([self.name], graceful=graceful)
-
-
-def endpoint(text: Endpoint | str) -> Endpoint:
-    """The endpoint that ``node:interface`` means.
-
-    :raises InvalidInput: it isn't of that form.
-    """
-    if isinstance(text, Endpoint):
-        return text
-    node, colon, interface = text.partition(":")
-    if not (node and colon and interface):
-        raise InvalidInput(f"{text!r} names no interface", remedy="Write it as NODE:INTERFACE.")
-    return Endpoint(node, interface)
-
-
-def statuses(lab: str, there: Sequence[ObservedNode], topology: Topology | None) -> tuple[NodeStatus, ...]:
-    """How the lab stands: nodes in the topology's order, then those that it doesn't know."""
-    found = {node.node: node for node in there}
-    wanted = topology.machines if topology else ()
-    absent = [_absent(lab, node) for node in wanted if node.name not in found]
-    seen = [_status(node, topology) for node in there]
-    order = {node.name: place for place, node in enumerate(wanted)}
-    return tuple(
-        sorted([*seen, *absent], key=lambda status: (order.get(status.node, len(order)), status.node))
-    )
-
-
-def _absent(lab: str, node: Node) -> NodeStatus:
-    return NodeStatus(
-        lab=lab,
-        node=node.name,
-        kind=node.kind,
-        provider=node.provider or "",
-        state=NodeState.ABSENT,
-        runtime_name="",
-    )
-
-
-def _status(node: ObservedNode, topology: Topology | None) -> NodeStatus:
-    interfaces = []
-    for item in node.interfaces:
-        end = Endpoint(node.node, item.name)
-        link = topology.link_at.get(end) if topology else None
-        interfaces.append(
-            InterfaceStatus(
-                name=item.name,
-                mac=item.mac,
-                vlan=item.tag,
-                peer=link.other(end) if link else None,
-                up=item.up,
-            )
-        )
-    return NodeStatus(
-        lab=node.lab,
-        node=node.node,
-        kind=node.kind,
-        provider=node.provider,
-        state=node.state,
-        runtime_name=node.runtime_name,
-        management_address=node.management_address,
-        interfaces=tuple(interfaces),
-    )
 
 
 def _check_nodes(topology: Topology, names: Collection[str]) -> None:

@@ -10,11 +10,12 @@ from labprov.errors import DocumentCorrupt, InvalidInput, LabprovError
 from labprov.events import Event
 from labprov.facts import mine_of
 from labprov.host import Host
-from labprov.lab import Lab, statuses
+from labprov.lab import Lab
 from labprov.model import checked_name
 from labprov.plugins import Plugins, load_plugins
 from labprov.report import NodeStatus, Report
 from labprov.settings import Settings
+from labprov.status import statuses
 from labprov.workspace import Workspace
 
 

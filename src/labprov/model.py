@@ -57,6 +57,19 @@ class Endpoint:
         return f"{self.node}:{self.interface}"
 
 
+def endpoint(text: Endpoint | str) -> Endpoint:
+    """The endpoint that ``node:interface`` means.
+
+    :raises InvalidName: it isn't of that form.
+    """
+    if isinstance(text, Endpoint):
+        return text
+    node, colon, interface = text.partition(":")
+    if not (node and colon and interface):
+        raise InvalidName(f"{text!r} names no interface", remedy="Write it as NODE:INTERFACE.")
+    return Endpoint(node, interface)
+
+
 @frozen
 class Link:
     """Two ends that shall be one wire. The first end keeps the tag when the two part.
@@ -88,6 +101,10 @@ class Link:
         return f"{self.a} -- {self.b}"
 
 
+def _texts(items: Iterable[str]) -> tuple[str, ...]:
+    return tuple(items)
+
+
 def _strings(value: Mapping[str, Any] | None) -> dict[str, str]:
     return {str(key): str(item) for key, item in (value or {}).items()}
 
@@ -105,9 +122,9 @@ class Node:
     cmd: str | None = None
     entrypoint: str | None = None
     env: Mapping[str, str] = field(factory=dict, converter=_strings)
-    binds: tuple[str, ...] = field(default=(), converter=tuple)
+    binds: tuple[str, ...] = field(default=(), converter=_texts)
     """``source:target[:options]``, the source absolute."""
-    exec: tuple[str, ...] = field(default=(), converter=tuple)
+    exec: tuple[str, ...] = field(default=(), converter=_texts)
     """Command lines, run in the node after a start that made its interfaces anew."""
     hostname: str | None = None
     """None: the node's name."""
@@ -115,7 +132,7 @@ class Node:
     labels: Mapping[str, str] = field(factory=dict, converter=_strings)
     startup_config: str | None = None
     """An absolute path, or the text itself where it has more than one line."""
-    interfaces: tuple[str, ...] = field(default=(), converter=tuple)
+    interfaces: tuple[str, ...] = field(default=(), converter=_texts)
     """Data interfaces that exist without a link."""
     settings: Mapping[str, Any] = field(factory=dict)
     """Everything else that the file says, by containerlab's key, as plain JSON values."""

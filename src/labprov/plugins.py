@@ -49,13 +49,14 @@ class Plugins:
     def register(self, plugin: object, name: str) -> None:
         """Take *plugin* in under *name*.
 
-        :raises ProviderFault: the name is taken, a hook is misspelt, or an implementation wants arguments
-            that its hook does not have.
+        :raises ProviderFault: the name is taken, a hook is misspelt, an implementation wants arguments that
+            its hook does not have, or the object can't be hashed.
         """
         try:
+            hash(plugin)  # pluggy keeps plugins in sets, and would fail at the first call only
             self._manager.register(plugin, name)
             self._check_hooks(plugin)
-        except (ValueError, pluggy.PluginValidationError) as error:
+        except (TypeError, ValueError, pluggy.PluginValidationError) as error:
             if self._manager.get_plugin(name) is plugin:
                 self._manager.unregister(plugin)
             raise ProviderFault(f"the plugin {name!r} does not fit: {error}") from error

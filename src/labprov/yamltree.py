@@ -133,12 +133,17 @@ def _refuse_deep_nesting(text: str, loader_class: Any) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise YamlError("it is nested too deeply", event.start_mark.line + 1)
+            raise YamlError("it is nested too deeply", _line_of(event))
+
+
+def _line_of(thing: Any) -> int:
+    """The line, counted from 1, at which an event or a node begins."""
+    return int(thing.start_mark.line) + 1
 
 
 def _refuse_second_document(node: yaml.Node) -> None:
     if node.tag != _PREFIX + "null":
-        raise YamlError("a second document begins here, and only one is read", node.start_mark.line + 1)
+        raise YamlError("a second document begins here, and only one is read", _line_of(node))
 
 
 def _marked(error: yaml.MarkedYAMLError) -> YamlError:
@@ -160,9 +165,9 @@ class _Builder:
         if key in self._done:
             return self._done[key]
         if key in self._open:
-            raise YamlError("an alias refers to what contains it", node.start_mark.line + 1)
+            raise YamlError("an alias refers to what contains it", _line_of(node))
         if len(self._open) > MAX_DEPTH:
-            raise YamlError("it is nested too deeply", node.start_mark.line + 1)
+            raise YamlError("it is nested too deeply", _line_of(node))
         self._open.add(key)
         value = self._built(node)
         self._open.discard(key)
@@ -181,7 +186,7 @@ class _Builder:
         self._heights[id(value)] = height
 
     def _built(self, node: Any) -> Value:
-        line = node.start_mark.line + 1
+        line = _line_of(node)
         if node.id == "scalar":
             return Scalar(line, node.value, node.tag.removeprefix(_PREFIX))
         if node.id == "sequence":
@@ -194,7 +199,7 @@ class _Builder:
         lines: dict[str, int] = {}
         merged: list[Mapping] = []
         for key, value in node.value:
-            at = key.start_mark.line + 1
+            at = _line_of(key)
             if key.tag == _MERGE:
                 merged += self._merged(value)
                 continue
@@ -215,7 +220,7 @@ class _Builder:
         sources = value.items if isinstance(value, Sequence) else (value,)
         found = [source for source in sources if isinstance(source, Mapping)]
         if len(found) != len(sources):
-            raise YamlError("'<<' needs a mapping, or a list of mappings", node.start_mark.line + 1)
+            raise YamlError("'<<' needs a mapping, or a list of mappings", _line_of(node))
         return found
 
 

@@ -58,6 +58,8 @@ def _said(error: BaseException, wanted: type | None) -> str:
         return f"unknown key {', '.join(sorted(error.extra_fields))}"
     if isinstance(error, KeyError):
         return f"the key {error} is missing"
+    if isinstance(error, TypeError):  # cattrs met a plain value where a mapping or a list belongs
+        return "the value is of the wrong form"
     return str(error)
 
 
@@ -72,7 +74,8 @@ def _located(path: Path | Traversable, tree: Mapping, said: str) -> str:
 
 def _line(tree: Value, steps: list[str]) -> int:
     """The line of the value that *steps* lead to, or of what is nearest to it on the way."""
-    value, line = tree, tree.line
+    value: Value = tree
+    line = tree.line
     for step in steps:
         if isinstance(value, Mapping) and step in value.items:
             value, line = value.items[step], value.lines[step]

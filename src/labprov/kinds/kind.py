@@ -74,6 +74,10 @@ def _pattern(value: str) -> str:
     return value
 
 
+def _optional_pattern(value: str | None) -> str | None:
+    return None if value is None else _pattern(value)
+
+
 def _patterns(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(_pattern(value) for value in values)
 
@@ -121,9 +125,7 @@ class Interfaces:
         filled with isolated ones.
     """
 
-    pattern: str | None = field(
-        default=None, converter=lambda value: None if value is None else _pattern(value)
-    )
+    pattern: str | None = field(default=None, converter=_optional_pattern)
     aliases: tuple[AliasRule, ...] = ()
     first: str = "eth1"
     first_device: str | None = None

@@ -78,7 +78,8 @@ def _line(tree: Value, steps: list[str]) -> int:
     line = tree.line
     for step in steps:
         if isinstance(value, Mapping) and step in value.items:
-            value, line = value.items[step], value.lines[step]
+            line = value.lines[step]
+            value = value.items[step]
         elif isinstance(value, Sequence) and step.isdigit() and int(step) < len(value.items):
             value = value.items[int(step)]
             line = value.line

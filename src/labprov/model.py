@@ -134,8 +134,8 @@ class Node:
     """An absolute path, or the text itself where it has more than one line."""
     interfaces: tuple[str, ...] = field(default=(), converter=_texts)
     """Data interfaces that exist without a link."""
-    settings: Mapping[str, Any] = field(factory=dict)
-    """Everything else that the file says, by containerlab's key, as plain JSON values."""
+    settings: Mapping[str, Any] = field(factory=dict, repr=False)
+    """Everything else that the file says, by containerlab's key, as plain JSON values; passwords among it."""
 
     def __attrs_post_init__(self) -> None:
         checked_name(self.name, "node name")

@@ -52,6 +52,7 @@ class Engine(ABC):
 
     def prepare(self, folder: Path) -> None:
         """Make the files that the daemons expect in *folder*."""
+        return
 
     def finish(self, folder: Path) -> bool:
         """Do what must be done before the daemons are told to end.
@@ -62,6 +63,7 @@ class Engine(ABC):
 
     def tidy(self, folder: Path) -> None:
         """Undo what the daemons changed outside *folder*, once they have ended."""
+        return
 
     def missing_program(self) -> str | None:
         """Give the first program that is not on this machine, None if all are."""

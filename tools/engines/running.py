@@ -32,13 +32,15 @@ def say(text: str) -> None:
 
 def _supervise(daemon: Daemon, folder: Path) -> subprocess.Popen[bytes]:
     """Start one daemon in a session of its own, so that a Ctrl-C at the terminal does not reach it."""
-    command = [sys.executable, str(SUPERVISOR), f"{folder}/{daemon.name}.supervisor", f"{folder}/{daemon.name}.out"]
-    return subprocess.Popen([*command, *daemon.argv], stdin=subprocess.DEVNULL, start_new_session=True)
+    files = (f"{folder}/{daemon.name}.supervisor", f"{folder}/{daemon.name}.out")
+    command = [sys.executable, str(SUPERVISOR), *files, *daemon.argv]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
 def _log_tail(folder: Path) -> str:
-    lines = [line for log in sorted(folder.glob("*.out")) for line in log.read_text(errors="replace").splitlines()]
-    return "\n".join(lines[-LOG_LINES:])
+    logs = (log.read_text(errors="replace") for log in sorted(folder.glob("*.out")))
+    return "
+".join(line for log in logs for line in log.splitlines()[-LOG_LINES:])
 
 
 def _wait_until_ready(engine: Engine, folder: Path, processes: Iterable[subprocess.Popen[bytes]]) -> None:

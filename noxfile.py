@@ -1,0 +1,107 @@
+"""What is checked, session by session; ``python3 bootstrap.py test`` runs them all on real engines."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+HERE = Path(__file__).parent
+PROJECT = nox.project.load_toml("pyproject.toml")
+SUPPORTED = nox.project.python_versions(PROJECT)
+LOWEST = SUPPORTED[0]
+DEVELOPMENT = nox.project.dependency_groups(PROJECT, "dev")
+DISTRIBUTIONS = (".", "src/labprov_docker", "src/labprov_libvirt")
+EDITABLE = [word for folder in DISTRIBUTIONS for word in ("--editable", folder)]
+REPORTS = os.environ.get("LABPROV_REPORTS")
+"""A folder for pytest's reports, where somebody wants to add them up."""
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+# An interpreter that is missing is skipped, with the reason; in CI the lowest supported one may not be.
+nox.options.error_on_missing_interpreters = False
+
+
+def _runs(python: str, version: str) -> bool:
+    """Whether the program *python* is there and is of that version (a shim of pyenv's may be neither)."""
+    script = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        found = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return found.stdout.strip() == version
+
+
+def _pyenv_folders(version: str) -> list[Path]:
+    """List the folders of programs that pyenv has for a version, the newest first."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path("~/.pyenv").expanduser())
+    found = [path for path in root.glob(f"versions/{version}.*/bin") if (path / "python").exists()]
+    return sorted(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.parent.name)])[::-1]
+
+
+def _find(version: str) -> bool:
+    """Have ``python<version>`` on the PATH, if the machine has that interpreter anywhere we know of."""
+    name = f"python{version}"
+    if _runs(shutil.which(name) or name, version):
+        return True
+    for folder in _pyenv_folders(version):
+        if _runs(str(folder / "python"), version):
+            os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+            return True
+    return False
+
+
+FOUND = [version for version in SUPPORTED if _find(version)]
+if os.environ.get("CI") == "true" and LOWEST not in FOUND:
+    sys.exit(f"Python {LOWEST}, the lowest supported version, is not on this machine; CI needs it")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff, the layers of imports, and the fragments of the changelog."""
+    session.install(*EDITABLE, *DEVELOPMENT)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", "--no-cache")
+    session.run("towncrier", "build", "--draft", silent=True)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict, over the sources, the tests and the tools."""
+    session.install(*EDITABLE, *DEVELOPMENT)
+    session.run("mypy")
+    session.run("mypy", "bootstrap.py", "noxfile.py")
+
+
+@nox.session
+def packages(session: nox.Session) -> None:
+    """Build the three distributions, look into them, and use them in a clean environment."""
+    session.install("build", "hatchling", "virtualenv")
+    session.run("python", "-m", "tools.packages", session.create_tmp())
+
+
+@nox.session(python=SUPPORTED)
+def tests(session: nox.Session) -> None:
+    """Every test; arguments go to pytest in place of the usual folders."""
+    session.install(*EDITABLE, *DEVELOPMENT)
+    _pytest(session, f"tests-{session.python}")
+
+
+@nox.session(python=LOWEST)
+def lowest(session: nox.Session) -> None:
+    """The unit tests with the oldest dependencies that we say we work with."""
+    oldest = [requirement.replace(">=", "==") for requirement in PROJECT["project"]["dependencies"]]
+    session.install(*EDITABLE, *DEVELOPMENT, *oldest)
+    _pytest(session, "lowest", "tests/unit")
+
+
+def _pytest(session: nox.Session, name: str, *usual: str) -> None:
+    report = [f"--junitxml={REPORTS}/{name}.xml"] if REPORTS else []
+    session.run("pytest", *report, *(session.posargs or usual))

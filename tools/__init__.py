@@ -1,0 +1,1 @@
+"""What the house needs and no user imports: engines for tests, checks of the packages."""

@@ -11,7 +11,7 @@ from typing import TextIO
 from labprov.cli import completion
 from labprov.cli.context import Context
 from labprov.cli.failure import exit_code, lines
-from labprov.cli.output import Out, ReaderGone
+from labprov.cli.output import Out, ReaderGone, Unwritable
 from labprov.cli.parser import build_parser
 from labprov.cli.talk import Talk
 
@@ -40,9 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ReaderGone:
         _forget_stdout()
         return READER_GONE
-    except OSError as error:
+    except Unwritable as error:
         _forget_stdout()
-        Talk(sys.stderr or _nowhere()).error(f"standard output can't be written: {error.strerror or error}")
+        Talk(sys.stderr or _nowhere()).error(f"standard output can't be written: {error}")
         return 1
     return code
 
@@ -61,7 +61,7 @@ def run_command(context: Context) -> int:
     run = context.args.run
     try:
         return int(run(context))
-    except ReaderGone:
+    except (ReaderGone, Unwritable):
         raise
     except KeyboardInterrupt:
         context.talk.error("interrupted")
@@ -77,7 +77,7 @@ def _flush_quietly(out: Out) -> None:
     """Flush the text of ``-h``; that its reader is gone says nothing about the usage."""
     try:
         out.flush()
-    except (ReaderGone, OSError):
+    except (ReaderGone, Unwritable):
         _forget_stdout()
 
 
@@ -94,7 +94,7 @@ def _forget_stdout() -> None:
 
 def _nowhere() -> TextIO:
     """Stand in for a stream that was closed before we started (``>&-``)."""
-    return open(os.devnull, "w")  # noqa: SIM115  # open as long as the process, like what it replaces
+    return open(os.devnull, "w")  # open as long as the process, like what it replaces
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from labprov.cli.options import Commands, add_format
 
 if TYPE_CHECKING:
     from labprov.cli.context import Context
+    from labprov.kinds import Kind
 
 NOTHING_AVAILABLE = 3
 
@@ -88,7 +88,9 @@ def providers(context: Context) -> int:
         context.out.json({"providers": found, "broken": broken})
         return 0
     rows = [_provider_row(document) for document in found]
-    rows += [(plugin["name"], "broken", "", "", f"{plugin['error']}. {plugin['remedy']}") for plugin in broken]
+    rows += [
+        (plugin["name"], "broken", "", "", f"{plugin['error']}. {plugin['remedy']}") for plugin in broken
+    ]
     context.out.table(("PROVIDER", "AVAILABLE", "ENGINE", "CAPABILITIES", "REMARK"), rows)
     return 0
 
@@ -159,5 +161,33 @@ def kinds(context: Context) -> int:
     from labprov.kinds import load_catalogue
 
     found = load_catalogue().all
-    print(found, file=sys.stderr)
+    if context.args.format == "json":
+        context.out.json([_kind_document(kind) for kind in found])
+        return 0
+    rows = [
+        (
+            " ".join(kind.names),
+            " ".join(kind.providers),
+            kind.interfaces.first,
+            str(kind.truth),
+            kind.description,
+        )
+        for kind in found
+    ]
+    context.out.table(("KIND", "PROVIDERS", "FIRST", "TRIED ON", "DESCRIPTION"), rows)
     return 0
+
+
+def _kind_document(kind: Kind) -> dict[str, Any]:
+    return {
+        "name": kind.name,
+        "aliases": list(kind.aliases),
+        "description": kind.description,
+        "role": str(kind.role),
+        "providers": list(kind.providers),
+        "first_interface": kind.interfaces.first,
+        "interfaces": kind.interfaces.allowed,
+        "console": [str(method) for method in kind.console],
+        "extraction": kind.extraction is not None,
+        "tried": str(kind.truth),
+    }

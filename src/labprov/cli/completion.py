@@ -82,7 +82,7 @@ def answer(words: Sequence[str], out: Out) -> int:
     from labprov.cli.parser import build_parser
 
     for value, help in candidates(build_parser(), words):
-        out.line(value if not help else f"{value}\t{help}")
+        out.pair(value, help)
     return 0
 
 

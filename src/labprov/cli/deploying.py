@@ -65,12 +65,11 @@ def deploy(context: Context) -> int:
 def _show_plan(context: Context, lab: Lab) -> int:
     args = context.args
     plan = lab.plan(keep=args.keep, reconfigure=args.reconfigure, only=args.node_filter)
-    for warning in lab.warnings:
+    for warning in (*lab.warnings, *plan.warnings):
         context.talk.warn(warning)
     if args.format == "json":
-        context.out.json(
-            {"lab": lab.name, "dry_run": True, "changed": not plan.empty, "steps": plan.lines()}
-        )
+        steps = {"changed": not plan.empty, "steps": plan.lines()}
+        context.out.json({"dry_run": True, **plan.document_form(), **steps})
         return 0
     for line in plan.lines() or [f"{lab.name}: deploy: nothing to do"]:
         context.out.line(line)

@@ -41,8 +41,5 @@ def error_document(error: BaseException) -> dict[str, Any]:
         "type": type(error).__name__,
         "message": error.message if isinstance(error, LabprovError) else str(error),
         "exit_code": exit_code(error),
-        **{
-            key: getattr(error, key) if known else None
-            for key in ("lab", "node", "interface", "remedy")
-        },
+        **{key: getattr(error, key) if known else None for key in ("lab", "node", "interface", "remedy")},
     }

@@ -43,5 +43,3 @@ def listening(warn: Callable[[str], None], debug: Callable[[str], None] | None) 
     finally:
         root.removeHandler(handler)
         root.setLevel(level)
-
-

@@ -29,8 +29,11 @@ def register(commands: Commands) -> None:
         examples="labprov exec --node r1 -- ip -br address\n"
         "labprov exec --name ring --label role=spine -- vtysh -c 'show ip route'",
     )
+    parser.usage = "labprov exec [options] [--node NODE]... [--label KEY=VALUE]... -- CMD..."
     add_selection(parser)
-    parser.add_argument("--node", metavar="NODE", action="append", default=[], help="in this node (repeatable)")
+    parser.add_argument(
+        "--node", metavar="NODE", action="append", default=[], help="in this node (repeatable)"
+    )
     parser.add_argument(
         "--label",
         metavar="KEY=VALUE",
@@ -140,7 +143,9 @@ def _chosen(context: Context, lab: Lab) -> list[str]:
     wanted, labels = context.args.node, context.args.label
     if lab.topology is None:
         if labels:
-            raise InvalidInput("no topology is saved, so labels are unknown", lab=lab.name, remedy="Use --node.")
+            raise InvalidInput(
+                "no topology is saved, so labels are unknown", lab=lab.name, remedy="Use --node."
+            )
         there = [status.node for status in lab.inspect()]
     else:
         there = [node.name for node in lab.topology.machines]

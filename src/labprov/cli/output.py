@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 
-class ReaderGone(Exception):  # noqa: N818  # a condition, like StopIteration, not a failure
-    """Whoever read our standard output has closed it, as ``head`` does."""
+class ReaderGone(Exception):
+    """Whoever read our standard output has closed it, as ``head`` does: a condition, not a failure."""
+
+
+class Unwritable(Exception):
+    """Standard output can't be written, and why."""
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGone from error
+    except OSError as error:
+        raise Unwritable(error.strerror or str(error)) from error
 
 
 def clean(text: str) -> str:
@@ -36,7 +51,7 @@ class Out:
     """Standard output.
 
     :raises ReaderGone: from every method, once the reading end is closed.
-    :raises OSError: where it can't be written for another reason (a full disk).
+    :raises Unwritable: where it can't be written for another reason (a full disk).
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -54,18 +69,20 @@ class Out:
         """Write one line, made harmless."""
         self._write(clean(text) + "\n")
 
+    def pair(self, first: str, second: str) -> None:
+        """Write two texts and a tab between them as one line, for programs."""
+        self._write(f"{clean(first)}\t{clean(second)}\n")
+
     def json(self, document: Any) -> None:
         """Write *document*: two spaces, ASCII only, one newline at the end."""
         self._write(json.dumps(document, indent=2) + "\n")
 
     def raw(self, data: bytes) -> None:
         """Write bytes unchanged."""
-        try:
+        with _writing():
             self._stream.flush()
             self._stream.buffer.write(data)
             self._stream.buffer.flush()
-        except BrokenPipeError as error:
-            raise ReaderGone from error
 
     def csv(self, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Write a header and rows as RFC 4180 has them, but with plain newlines."""
@@ -85,16 +102,12 @@ class Out:
 
     def flush(self) -> None:
         """Hand over what is still held back."""
-        try:
+        with _writing():
             self._stream.flush()
-        except BrokenPipeError as error:
-            raise ReaderGone from error
 
     def _write(self, text: str) -> None:
-        try:
+        with _writing():
             self._stream.write(text)
-        except BrokenPipeError as error:
-            raise ReaderGone from error
 
 
 def _aligned(headers: Sequence[str], rows: list[list[str]]) -> str:
@@ -102,7 +115,8 @@ def _aligned(headers: Sequence[str], rows: list[list[str]]) -> str:
     table = [list(headers), *([cell or "-" for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     padded = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
     )
     return "".join(f"{line}\n" for line in padded)
 

@@ -19,11 +19,17 @@ def build_parser() -> Parser:
     """Make the parser with every command."""
     parser = Parser(prog="labprov", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument(
-        "--version", action=checks.ShowVersion, nargs=0, help="print the version and end", default=argparse.SUPPRESS
+        "--version",
+        action=checks.ShowVersion,
+        nargs=0,
+        help="print the version and end",
+        default=argparse.SUPPRESS,
     )
     add_globals(parser)
     parser.set_defaults(**GLOBAL_DEFAULTS)
-    commands = Commands(parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command"))
+    commands = Commands(
+        parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
+    )
     for group in (deploying, removing, showing, nodes, links, validating, checks, completion):
         group.register(commands)
     return parser

@@ -26,6 +26,8 @@ NODE_WORDS = {
     EventKind.COMMAND_DONE: "ran",
     EventKind.COMMAND_FAILED: "command failed",
 }
+FAILURES = frozenset({EventKind.NODE_FAILED, EventKind.COMMAND_FAILED})
+"""What went wrong is told once, by the report."""
 ITEMS = frozenset(NODE_WORDS) | {EventKind.PLUGGED, EventKind.UNPLUGGED}
 """Events that are one item of the step under way."""
 
@@ -33,10 +35,14 @@ ITEMS = frozenset(NODE_WORDS) | {EventKind.PLUGGED, EventKind.UNPLUGGED}
 def sentence(event: Event) -> str | None:
     """*event* in one line, or None: it is not worth one."""
     if event.kind is EventKind.STEP_STARTED:
-        return f"{event.lab}: {event.message} ({event.count})" if event.count else f"{event.lab}: {event.message}"
+        return (
+            f"{event.lab}: {event.message} ({event.count})"
+            if event.count
+            else f"{event.lab}: {event.message}"
+        )
     if event.kind in NODE_WORDS:
         what = f"{event.lab}/{event.node}: {NODE_WORDS[event.kind]}"
-        return f"{what}: {event.message}" if event.message else what
+        return f"{what}: {event.message}" if event.message and event.kind not in FAILURES else what
     return None
 
 
@@ -117,5 +123,3 @@ class Bars:
     def _advance(self, event: Event) -> None:
         task = list(self._steps.values())[-1]
         self._progress.update(task, advance=1, last=clean(sentence(event) or ""))
-        if event.kind in (EventKind.NODE_FAILED, EventKind.COMMAND_FAILED):
-            self.line(clean(sentence(event) or ""))

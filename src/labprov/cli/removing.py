@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from labprov.cli.failure import exit_code, lines
@@ -36,7 +37,9 @@ def register(commands: Commands) -> None:
         examples="labprov cleanup --keep ring star --dry-run\nlabprov cleanup --all -y",
     )
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--keep", metavar="LAB", nargs="+", action="extend", help="labs that stay; all others go")
+    which.add_argument(
+        "--keep", metavar="LAB", nargs="+", action="extend", help="labs that stay; all others go"
+    )
     which.add_argument("--all", action="store_true", help="keep none")
     parser.add_argument("--dry-run", action="store_true", help="only list them")
     add_yes(parser)
@@ -76,7 +79,7 @@ def each(context: Context, labs: Iterable[str], action: Callable[[Lab], Report])
     for name in labs:
         try:
             lab = context.attach(name)
-            report = operate(context, lab, lambda lab=lab: action(lab))
+            report = operate(context, lab, partial(action, lab))
         except (LabprovError, ExceptionGroup) as error:
             for line in lines(error):
                 context.talk.error(line)

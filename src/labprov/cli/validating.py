@@ -97,6 +97,11 @@ def _damaged(context: Context, topology: Topology) -> list[str]:
 def _tell(context: Context, document: dict[str, Any]) -> None:
     counts = f"lab {document['lab']}, {document['nodes']} nodes, {document['links']} links"
     context.out.line(f"{document['file']}: {'ok: ' + counts if document['valid'] else 'invalid'}")
-    for key, word in (("errors", "error"), ("warnings", "warning"), ("missing", "missing"), ("damaged", "damaged")):
+    for key, word in (
+        ("errors", "error"),
+        ("warnings", "warning"),
+        ("missing", "missing"),
+        ("damaged", "damaged"),
+    ):
         for text in document[key]:
             context.out.line(f"  {word}: {text}")

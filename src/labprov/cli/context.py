@@ -80,9 +80,9 @@ class Context:
             raise InvalidTopology(
                 "; ".join(file.missing), lab=file.topology.name, remedy="Nothing was made; add the files."
             )
-        for warning in file.warnings:
-            self.talk.warn(warning)
-        return Lab(file.topology, self.settings, plugins=self.plugins, on_event=self.talk.event)
+        lab = Lab(file.topology, self.settings, plugins=self.plugins, on_event=self.talk.event)
+        lab.warnings = file.warnings
+        return lab
 
     def deployed(self) -> Lab:
         """The lab that ``--name`` names, or the topology file, as it was deployed.

@@ -69,7 +69,7 @@ def _show_plan(context: Context, lab: Lab) -> int:
         context.talk.warn(warning)
     if args.format == "json":
         steps = {"changed": not plan.empty, "steps": plan.lines()}
-        context.out.json({"dry_run": True, **plan.document_form(), **steps})
+        context.out.json({"dry_run": True, **plan.json(), **steps})
         return 0
     for line in plan.lines() or [f"{lab.name}: deploy: nothing to do"]:
         context.out.line(line)

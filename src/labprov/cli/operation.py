@@ -74,7 +74,8 @@ def summary(report: Report) -> str:
     parts += [f"plugged {len(report.plugged)}"] if report.plugged else []
     parts += [f"unplugged {len(report.unplugged)}"] if report.unplugged else []
     parts += [f"allocated {report.allocated} tags"] if report.allocated else []
-    parts += [f"dropped {len(report.dropped)} allocations"] if report.dropped else []
+    if report.dropped and report.operation != "destroy":  # which drops them all, as everyone expects
+        parts.append(f"dropped {len(report.dropped)} allocations")
     return f"{report.lab}: {report.operation}: {', '.join(parts) or 'nothing to do'}"
 
 

@@ -50,6 +50,8 @@ def destroy(context: Context) -> int:
     args = context.args
     if args.all:
         return _destroy_all(context)
+    if args.provider:
+        context.plugins.provider(args.provider)  # a misspelt one would silently hold nothing
     lab = context.attach(args.name) if args.name else context.wanted(complete=False)
     report = operate(context, lab, lambda: lab.destroy(provider=args.provider))
     context.out.line(summary(report))
@@ -99,7 +101,7 @@ def cleanup(context: Context) -> int:
     if not args.dry_run:
         context.require_consent("cleanup")
     keep = tuple(args.keep or ())
-    found = labs.orphans(context.settings, keep, all=args.all, plugins=context.plugins)
+    found = labs.orphans(context.settings, keep, every=args.all, plugins=context.plugins)
     for name in found:
         context.out.line(name)
     if not found:

@@ -48,12 +48,15 @@ def _statuses(context: Context) -> Sequence[NodeStatus]:
         from labprov.labs import inspect_all
 
         return inspect_all(context.settings, context.plugins)
+    from labprov.status import statuses
+
     try:
         lab = context.deployed()
     except LabNotFound:
         if context.args.name or context.args.topology == "-":
             raise
-        lab = context.wanted(complete=False)  # a file that was never deployed: its nodes are absent
+        topology = context.topology_file().topology
+        return statuses(topology.name, (), topology)  # never deployed: every node is absent
     for warning in lab.warnings:
         context.talk.warn(warning)
     return lab.inspect()

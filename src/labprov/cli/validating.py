@@ -73,7 +73,7 @@ def _read(name: str) -> TopologyFile:
 def _damaged(context: Context, topology: Topology) -> list[str]:
     """What is wrong with the lab's documents in the workspace; only ever reads them."""
     from labprov import saved
-    from labprov.allocation import by_endpoint, check_sharing
+    from labprov.allocation import by_endpoint, check_sharing, named
     from labprov.workspace import Workspace
 
     workspace = Workspace(context.settings.workspace)
@@ -88,7 +88,7 @@ def _damaged(context: Context, topology: Topology) -> list[str]:
         document = context.plugins.load_allocations(workspace.path, topology.name)
         if document:
             path = workspace.vlans(topology.name)
-            check_sharing(by_endpoint(document, topologies[-1]), topologies, path)
+            check_sharing(by_endpoint(named(document, topologies[::-1])), topologies, path)
     except LabprovError as error:
         found += lines(error)
     return found

@@ -88,9 +88,9 @@ def labprov_provider_info(host: Host) -> ProviderInfo:
         version="1.0",
         engine="a file",
         engine_version="1",
-        joins={Join.PAIR},
-        capabilities={Capability.CARRIER},
-        node_keys={"image", "env"},
+        joins=frozenset({Join.PAIR}),
+        capabilities=frozenset({Capability.CARRIER}),
+        node_keys=frozenset({"image", "env"}),
         reason="LABPROV_MEMORY is not set" if missing else None,
         remedy="Set it to a file." if missing else None,
     )

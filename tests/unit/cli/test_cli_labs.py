@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RING, Shell
+from tests.unit.cli.shell import RING, Shell
 
 
 def written(folder: Path) -> dict[str, bytes]:

@@ -1,0 +1,125 @@
+"""Events as they happen: a moving display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from labprov.cli.output import clean
+from labprov.events import Event, EventKind
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from labprov.cli.talk import Display
+
+NODE_WORDS = {
+    EventKind.NODE_CREATED: "created",
+    EventKind.NODE_REPLACED: "replaced",
+    EventKind.NODE_STARTED: "started",
+    EventKind.NODE_STOPPED: "stopped",
+    EventKind.NODE_REMOVED: "removed",
+    EventKind.NODE_READY: "ready",
+    EventKind.NODE_FAILED: "failed",
+    EventKind.NODE_CHANGED: "changed",
+    EventKind.COMMAND_DONE: "ran",
+    EventKind.COMMAND_FAILED: "command failed",
+}
+FAILURES = frozenset({EventKind.NODE_FAILED, EventKind.COMMAND_FAILED})
+"""What went wrong is told once, by the report."""
+ITEMS = frozenset(NODE_WORDS) | {EventKind.PLUGGED, EventKind.UNPLUGGED}
+"""Events that are one item of the step under way."""
+
+
+def sentence(event: Event) -> str | None:
+    """*event* in one line, or None: it is not worth one."""
+    if event.kind is EventKind.STEP_STARTED:
+        return (
+            f"{event.lab}: {event.message} ({event.count})"
+            if event.count
+            else f"{event.lab}: {event.message}"
+        )
+    if event.kind in NODE_WORDS:
+        what = f"{event.lab}/{event.node}: {NODE_WORDS[event.kind]}"
+        return f"{what}: {event.message}" if event.message and event.kind not in FAILURES else what
+    return None
+
+
+@contextmanager
+def display(stream: TextIO, write_line: Callable[[str], None]) -> Iterator[Display]:
+    """Give what shows events on *stream*.
+
+    :param write_line: prints a line there, where nothing moves.
+    """
+    import os
+
+    if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        with Bars(stream) as bars:
+            yield bars
+    else:
+        yield Lines(write_line)
+
+
+class Lines:
+    """One line for each step and each node."""
+
+    def __init__(self, write_line: Callable[[str], None]) -> None:
+        self.line = write_line
+
+    def event(self, event: Event) -> None:
+        """Print it, if it is worth a line."""
+        text = sentence(event)
+        if text:
+            self.line(clean(text))
+
+
+class Bars:
+    """One bar for each step, with the node that was last heard of beside it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._progress: Progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[last]}", markup=False),
+            console=Console(file=stream, highlight=False, markup=False, emoji=False),
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._steps: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._progress.stop()
+
+    def event(self, event: Event) -> None:
+        """Move the bars."""
+        if event.kind is EventKind.STEP_STARTED:
+            description = clean(event.message)
+            self._steps[event.message] = self._progress.add_task(description, total=event.count or 1, last="")
+        elif event.kind is EventKind.STEP_DONE:
+            self._finish(event.message)
+        elif event.kind in ITEMS and self._steps:
+            self._advance(event)
+
+    def line(self, text: str) -> None:
+        """Print above the bars."""
+        self._progress.console.print(text, soft_wrap=True)
+
+    def _finish(self, step: str) -> None:
+        task = self._steps.pop(step, None)
+        if task is not None:
+            total = next(item.total for item in self._progress.tasks if item.id == task)
+            self._progress.update(task, completed=total, last="")
+
+    def _advance(self, event: Event) -> None:
+        task = list(self._steps.values())[-1]
+        self._progress.update(task, advance=1, last=clean(sentence(event) or ""))

@@ -8,7 +8,9 @@ from labprov.model import Endpoint, Link, Node, Topology, endpoint
 
 
 class TopologyBuilder:
-    """Collects nodes and links; every method but :meth:`build` returns the builder::
+    """Collects nodes and links; every method but :meth:`build` returns the builder.
+
+    ::
 
         topology = (
             TopologyBuilder("pair")

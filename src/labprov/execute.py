@@ -106,8 +106,10 @@ class Executor:
 
     def _finish(self) -> None:
         """Save what has come of it; of a lab that is gone, remove the documents."""
-        if self.plan.saved is not None and (self.plan.saved.commands or self.plan.saved.previous):
-            topologies.save(self.workspace, Saved(topology=self.plan.saved.topology, commands=self._left()))
+        if self.plan.saved is not None:
+            outcome = Saved(topology=self.plan.saved.topology, commands=self._left())
+            if outcome != self.plan.saved:
+                topologies.save(self.workspace, outcome)
         if self.tally.failures:
             return
         if self.plan.document is None:

@@ -172,20 +172,41 @@ class _Reconciler:
         return {
             name: node
             for name, node in self.there.items()
-            if self.desired.is_machine(name) and node not in self.surplus and name not in self._begun
+            if self.desired.is_machine(name)
+            and node not in self.surplus
+            and name not in self._from_the_ground
         }
 
     @cached_property
-    def _begun(self) -> frozenset[str]:
-        """Nodes whose commands were begun by a process that died: made anew, so that they run once."""
-        saved = self.facts.saved
-        if saved is None:
+    def _from_the_ground(self) -> frozenset[str]:
+        """Nodes that are there and are removed and made again, so that their commands meet fresh interfaces.
+
+        Those whose commands were begun by a process that died, and those that lost an interface and are to
+        be started now.
+        """
+        states = self.facts.saved.commands if self.facts.saved else {}
+        begun = {name for name, state in states.items() if state == Commands.BEGUN}
+        starting = {name for name in self._robbed if self.there[name].state not in ALIVE}
+        return frozenset(name for name in begun | starting if self._may_touch(name) and name in self.there)
+
+    @cached_property
+    def _robbed(self) -> frozenset[str]:
+        """Nodes with commands, of whose interfaces some are gone: they went with a peer's namespace."""
+        if self.facts.saved is None:
             return frozenset()
+        noted = {name for name, state in self.facts.saved.commands.items() if state == Commands.LOST}
         return frozenset(
             name
-            for name, state in saved.commands.items()
-            if state == Commands.BEGUN and self._may_touch(name) and name in self.there
+            for name, node in self.there.items()
+            if self.desired.is_machine(name) and self.desired.by_name[name].exec and node.interfaces
+            if name in noted or self._has_lost(node)
         )
+
+    def _has_lost(self, node: ObservedNode) -> bool:
+        assert self.facts.saved is not None
+        before = self.facts.saved.topology.interfaces.get(node.node, ())
+        wanted = self.desired.interfaces[node.node]
+        return any(name in wanted and node.interface(name) is None for name in before)
 
     def _provider(self, name: str) -> str | None:
         node = self.desired.by_name.get(name)
@@ -404,7 +425,7 @@ class _Reconciler:
     @cached_property
     def removed(self) -> tuple[ObservedNode, ...]:
         """Nodes to remove: surplus ones, and those to be made anew from the ground."""
-        anew = (self.there[name] for name in sorted(self._begun) if self.desired.is_machine(name))
+        anew = (self.there[name] for name in sorted(self._from_the_ground) if self.desired.is_machine(name))
         return (*self.surplus, *(node for node in anew if node not in self.surplus))
 
     @cached_property
@@ -485,10 +506,10 @@ class _Reconciler:
         if not self.desired.nodes:
             return None
         old = self.facts.saved
-        commands = dict.fromkeys(self.anew, Commands.DUE)
+        commands = dict.fromkeys(self._robbed - self._from_the_ground, Commands.LOST)
         if old is not None and self.facts.touch is not None:
-            untouched = {name: state for name, state in old.commands.items() if name not in self.facts.touch}
-            commands = {**untouched, **commands}
+            commands |= {name: state for name, state in old.commands.items() if name not in self.facts.touch}
+        commands |= dict.fromkeys(self.anew, Commands.DUE)
         moved = old is not None and old.topology.links != self.desired.links
         previous = old.topology.links if old is not None and moved else ()
         return Saved(topology=self.desired, commands=commands, previous=previous)
@@ -530,8 +551,16 @@ class _Reconciler:
             recovered=self.tags.kept,
             allocated=self.tags.issued,
             dropped=_dropped(self.persisted, self.desired.interfaces),
-            warnings=tuple(self.warnings),
+            warnings=(*self.warnings, *self._lost_warnings()),
         )
+
+    def _lost_warnings(self) -> list[str]:
+        return [
+            f"{name} lost interfaces while it ran; they are back, what its exec lines had set on them is not: "
+            "restart it"
+            for name in sorted(self._robbed - self._from_the_ground)
+            if self._has_lost(self.there[name])
+        ]
 
     def _providers(self) -> Mapping[str, str]:
         return {node.name: node.provider for node in self.desired.machines if node.provider}

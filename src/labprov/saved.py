@@ -20,6 +20,8 @@ class Commands(StrEnum):
     """It was to be started; none has run."""
     BEGUN = "begun"
     """They were begun, and nobody has seen their end."""
+    LOST = "lost"
+    """They have run, and interfaces that they had set up were lost since: they run again at its next start."""
 
 
 @frozen(kw_only=True)

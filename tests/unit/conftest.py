@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from tests.memory import MemoryProvider
 
 from labprov.allocation import JsonStore
 from labprov.lab import Lab
@@ -16,10 +15,11 @@ from labprov.plugins import Plugins
 from labprov.settings import Settings
 from labprov.tags import Recovery
 from labprov.timeouts import Timeouts
+from tests.memory import MemoryProvider
 
 
 def make_plugins(*providers: MemoryProvider) -> Plugins:
-    """labprov's defaults and these providers."""
+    """Labprov's defaults and these providers."""
     plugins = Plugins({"labprov.store": JsonStore(), "labprov.recovery": Recovery()})
     for provider in providers:
         plugins.register(provider, provider.name)
@@ -34,7 +34,7 @@ def memory() -> MemoryProvider:
 
 @pytest.fixture
 def plugins(memory: MemoryProvider) -> Plugins:
-    """labprov's defaults and the provider."""
+    """Labprov's defaults and the provider."""
     return make_plugins(memory)
 
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from tests.memory import MemoryProvider
-from tests.unit.conftest import LabMaker
 
 from labprov.builder import TopologyBuilder
 from labprov.engine import NodeState
@@ -32,6 +30,8 @@ from labprov.model import Endpoint, Topology
 from labprov.plugins import Plugins
 from labprov.settings import Settings
 from labprov.workspace import Workspace
+from tests.memory import MemoryProvider
+from tests.unit.conftest import LabMaker
 
 
 def three(**attributes: object) -> Topology:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.memory import MemoryProvider
-from tests.unit.conftest import LabMaker
 
 from labprov.builder import TopologyBuilder
 from labprov.errors import InvalidInput, InvalidName, Unavailable
@@ -13,6 +11,8 @@ from labprov.model import Topology
 from labprov.plugins import Plugins
 from labprov.settings import Settings
 from labprov.workspace import Workspace
+from tests.memory import MemoryProvider
+from tests.unit.conftest import LabMaker
 
 LONG = "x" * 63
 

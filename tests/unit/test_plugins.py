@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.memory import MemoryProvider
-from tests.unit.conftest import make_plugins
 
 from labprov.engine import NodeSpec, ObservedNode, Scope
 from labprov.errors import LabprovError, NotSupported, ProviderFault, Unavailable
@@ -17,6 +15,8 @@ from labprov.hookspecs import hookimpl
 from labprov.host import Host
 from labprov.model import Allocations, Node
 from labprov.plugins import Plugins, load_plugins
+from tests.memory import MemoryProvider
+from tests.unit.conftest import make_plugins
 
 EVENT = Event(kind=EventKind.WARNING, lab="lab")
 

@@ -412,6 +412,25 @@ def test_commands_follow_interfaces_made_anew() -> None:
     assert decide(topology, bare, document, saved=saved).commands == ("a", "b")
 
 
+def test_commands_after_a_lost_interface_wait_for_the_next_start() -> None:
+    """A node that lost one of its interfaces keeps running; its next start makes it anew for its commands."""
+    topology = chain("a", "b", "c", exec=("ip link",))
+    observed, document, saved = deployed(topology)
+    robbed = without(observed, "c")
+    plan = decide(topology, robbed, document, saved=saved)
+    assert names(plan.create) == ["c"]
+    assert plan.saved is not None
+    assert plan.saved.commands == {"b": Commands.LOST, "c": Commands.DUE}
+    assert any("restart it" in warning for warning in plan.warnings)
+    healed = carried_out(plan, robbed)
+    later = Saved(topology=topology, commands={"b": Commands.LOST})
+    assert decide(topology, healed, document, saved=later).empty
+    stopped = changed(healed, "b", lambda node: evolve(node, state=NodeState.STOPPED))
+    plan = decide(topology, stopped, document, saved=later, touch=frozenset({"b"}))
+    assert names(plan.remove) == names(plan.create) == names(plan.start) == ["b"]
+    assert plan.commands == ("b",)
+
+
 def test_touch_limits_what_is_made_and_started() -> None:
     """Starting one node starts that one; a peer that is absent is not waited for."""
     topology = chain("a", "b", "c")

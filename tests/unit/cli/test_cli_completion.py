@@ -75,7 +75,9 @@ def test_bash_completes(tmp_path: Path) -> None:
     program = shutil.which("bash")
     if program is None:
         pytest.skip("bash is not installed")
-    (tmp_path / "labprov").write_text("#!/bin/sh\nprintf '%s\\n' \"$*\" >&2\nprintf 'deploy\\tBring\\ndestroy\\tRemove\\n'\n")
+    (tmp_path / "labprov").write_text(
+        "#!/bin/sh\nprintf '%s\\n' \"$*\" >&2\nprintf 'deploy\\tBring\\ndestroy\\tRemove\\n'\n"
+    )
     (tmp_path / "labprov").chmod(0o755)
     script = f"""{SCRIPTS["bash"]}
         COMP_WORDS=(labprov --debug de) COMP_CWORD=2

@@ -51,7 +51,9 @@ def test_deploy(shell: Shell) -> None:
     result = shell("deploy")
     assert result.returncode == 0, result.stderr
     assert "ring: deploy: created r1 r2 r3, started r1 r2 r3, plugged 4" in result.stdout
-    assert ["r1", "linux", "memory", "running", "192.0.2.1"] in [row.split() for row in result.stdout.splitlines()]
+    assert ["r1", "linux", "memory", "running", "192.0.2.1"] in [
+        row.split() for row in result.stdout.splitlines()
+    ]
     assert ["r1:eth1", "r2:eth1", "100"] in [row.split()[:3] for row in result.stdout.splitlines()]
     assert "ring/r1: created" in result.stderr
     assert "created" not in shell("deploy").stdout
@@ -124,9 +126,7 @@ def test_a_node_that_fails(shell: Shell) -> None:
     shell.environment["LABPROV_MEMORY_REFUSES"] = "r2"
     result = shell("deploy", "-f", "json")
     assert result.returncode == 1
-    assert lines(result.stderr) == [
-        "labprov: error: ring/r2: out of memory\\x1b[31m. Forget something."
-    ]
+    assert lines(result.stderr) == ["labprov: error: ring/r2: out of memory\\x1b[31m. Forget something."]
     document = json.loads(result.stdout)
     assert document["ok"] is False
     assert document["failures"][0] == {
@@ -151,7 +151,14 @@ def test_commands_of_nodes(shell: Shell) -> None:
     assert "  r1| it hurts" in result.stderr
     assert len(lines(result.stderr)) == 1
     assert json.loads(result.stdout)["commands"] == [
-        {"command": "echo hello", "node": "r1", "exit_code": 0, "stdout": "hello\n", "stderr": "", "error": None},
+        {
+            "command": "echo hello",
+            "node": "r1",
+            "exit_code": 0,
+            "stdout": "hello\n",
+            "stderr": "",
+            "error": None,
+        },
         {
             "command": "fail it hurts",
             "node": "r1",
@@ -519,7 +526,9 @@ def test_cleanup(shell: Shell) -> None:
     listed = shell("cleanup", "--keep", "ring", "--dry-run")
     assert (listed.returncode, listed.stdout) == (0, "ring1\nstar\n")
     assert shell("cleanup", "--keep", "ring", "-y").stdout == "ring1\nstar\n"
-    assert [node["lab"] for node in json.loads(shell("inspect", "--all", "-f", "json").stdout)] == ["ring"] * 3
+    assert [node["lab"] for node in json.loads(shell("inspect", "--all", "-f", "json").stdout)] == [
+        "ring"
+    ] * 3
     assert shell("cleanup", "--all", "-y").stdout == "ring\n"
     assert shell("cleanup", "--all", "-y").stdout == ""
 

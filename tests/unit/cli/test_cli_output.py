@@ -181,7 +181,11 @@ def test_full_disk(line: str) -> None:
         pytest.skip("this system has no /dev/full")
     with open("/dev/full", "w") as full:
         result = subprocess.run(
-            [sys.executable, "-m", "labprov", line], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+            [sys.executable, "-m", "labprov", line],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
         )
     assert "Traceback" not in result.stderr
     if line == "version":

@@ -155,14 +155,13 @@ def demo(arguments: Sequence[str]) -> int:
         words("deploy", "-t", RING)
         words("inspect", "-t", RING)
         for address in FAR_ADDRESSES:
-            words("exec", "-t", RING, "--node", "pc1", "--", programs / "python", ECHO, address)
+            words("exec", "-t", RING, "--node", "pc1", "--", programs / "python", ECHO, address, "5")
     finally:
         if not keep:
             words("destroy", "-t", RING, "-y")
     if keep:
-        say(
-            f"the lab is up. Look at it, and remove it, with\n{words.hint('inspect')}\n{words.hint('destroy')}"
-        )
+        hints = (words.hint("inspect"), words.hint("destroy"))
+        say("\n".join(("the lab is up. Look at it, and remove it, with", *hints)))
     else:
         say("the lab is gone again; `bootstrap.py demo --keep` leaves it running, and tells how to go on")
     return 0

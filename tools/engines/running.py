@@ -39,8 +39,7 @@ def _supervise(daemon: Daemon, folder: Path) -> subprocess.Popen[bytes]:
 
 def _log_tail(folder: Path) -> str:
     logs = (log.read_text(errors="replace") for log in sorted(folder.glob("*.out")))
-    return "
-".join(line for log in logs for line in log.splitlines()[-LOG_LINES:])
+    return "\n".join(line for log in logs for line in log.splitlines()[-LOG_LINES:])
 
 
 def _wait_until_ready(engine: Engine, folder: Path, processes: Iterable[subprocess.Popen[bytes]]) -> None:

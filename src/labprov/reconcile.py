@@ -1,7 +1,8 @@
 """The one function that decides: desired x persisted x observed -> Plan. Pure, no I/O.
 
-Deploy, recover, connect, start and destroy all ask it; the rules of section "Desired decides" stand here
-and nowhere else. A helper class holds what the rules share; every rule is a method named after it.
+Deploy, recover, connect, start and destroy all ask it. Which nodes stay is decided in
+:mod:`labprov.census`, which ports there are in :mod:`labprov.ports`; here stands what must not be, and the
+plan that follows.
 """
 
 from __future__ import annotations
@@ -9,20 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
-from attrs import evolve
-
 from labprov import identity
 from labprov.allocation import Allocator, from_tags
+from labprov.census import ALIVE, Census
 from labprov.engine import (
-    Alone,
-    Far,
     HostEnd,
     NodeSpec,
     NodeState,
     Observed,
-    ObservedNode,
-    Peer,
-    Port,
 )
 from labprov.errors import (
     ForeignResource,
@@ -31,14 +26,10 @@ from labprov.errors import (
     WouldReplace,
 )
 from labprov.facts import Facts, mine
-from labprov.far import Fars
 from labprov.model import Allocations, Endpoint, Node, Topology
 from labprov.plan import Plan
+from labprov.ports import Ports, next_vlan
 from labprov.saved import Commands, Saved
-from labprov.tags import Tags, decide
-
-ALIVE = frozenset({NodeState.RUNNING, NodeState.STARTING, NodeState.PAUSED, NodeState.UNKNOWN})
-"""States in which a node is left alone; every other one is started."""
 
 
 def reconcile(
@@ -83,7 +74,7 @@ def _recover_unknown(persisted: Allocations | None, observed: Observed, facts: F
         for node in interfaces
         for name in interfaces[node]
     }
-    allocator = Allocator(facts.vlan_range, _next_vlan(persisted, kept, facts))
+    allocator = Allocator(facts.vlan_range, next_vlan(persisted, kept, facts))
     unknown = persisted.unknown if persisted else {}
     document = from_tags(interfaces, kept, allocator.next_vlan, unknown) if there else None
     return Plan(
@@ -95,15 +86,6 @@ def _recover_unknown(persisted: Allocations | None, observed: Observed, facts: F
         recovered=len(kept),
         dropped=_dropped(persisted, interfaces),
     )
-
-
-def _next_vlan(persisted: Allocations | None, kept: Mapping[Endpoint, int], facts: Facts) -> int | None:
-    """Where the search goes on; after a rebuild, one after the highest tag found."""
-    if persisted is not None:
-        return persisted.next_vlan
-    if not kept:
-        return None
-    return Allocator(facts.vlan_range).after(max(kept.values()))
 
 
 def _dropped(
@@ -132,8 +114,9 @@ class _Reconciler:
         self.persisted = persisted
         self.observed = observed
         self.facts = facts
+        self.census = Census(desired, observed, facts)
+        self.links = Ports(desired, persisted, observed, facts, self.census)
         self.errors: list[LabprovError] = []
-        self.warnings: list[str] = []
 
     def plan(self) -> Plan:
         """All rules together."""
@@ -145,77 +128,6 @@ class _Reconciler:
         self._check_keep()
         raise_all(self.errors, self.facts.lab)
         return self._assemble()
-
-    # -- who is there -------------------------------------------------------------------------------------
-
-    @cached_property
-    def there(self) -> Mapping[str, ObservedNode]:
-        """The node that lives under each name: the one on the wanted provider, where two do."""
-        found: dict[str, ObservedNode] = {}
-        for node in mine(self.observed, self.facts):
-            if node.node not in found or node.provider == self._provider(node.node):
-                found[node.node] = node
-        return found
-
-    @cached_property
-    def surplus(self) -> tuple[ObservedNode, ...]:
-        """Nodes to remove: not desired, or desired on another provider."""
-        return tuple(
-            node
-            for node in mine(self.observed, self.facts)
-            if self._may_touch(node.node) and node.provider != self._provider(node.node)
-        )
-
-    @cached_property
-    def staying(self) -> Mapping[str, ObservedNode]:
-        """Nodes whose place (and so whose ports) stays, replaced in place or not."""
-        return {
-            name: node
-            for name, node in self.there.items()
-            if self.desired.is_machine(name)
-            and node not in self.surplus
-            and name not in self._from_the_ground
-        }
-
-    @cached_property
-    def _from_the_ground(self) -> frozenset[str]:
-        """Nodes that are there and are removed and made again, so that their commands meet fresh interfaces.
-
-        Those whose commands were begun by a process that died, and those that lost an interface and are to
-        be started now.
-        """
-        states = self.facts.saved.commands if self.facts.saved else {}
-        begun = {name for name, state in states.items() if state == Commands.BEGUN}
-        starting = {name for name in self._robbed if self.there[name].state not in ALIVE}
-        return frozenset(name for name in begun | starting if self._may_touch(name) and name in self.there)
-
-    @cached_property
-    def _robbed(self) -> frozenset[str]:
-        """Nodes with commands, of whose interfaces some are gone: they went with a peer's namespace."""
-        if self.facts.saved is None:
-            return frozenset()
-        noted = {name for name, state in self.facts.saved.commands.items() if state == Commands.LOST}
-        return frozenset(
-            name
-            for name, node in self.there.items()
-            if self.desired.is_machine(name) and self.desired.by_name[name].exec and node.interfaces
-            if name in noted or self._has_lost(node)
-        )
-
-    def _has_lost(self, node: ObservedNode) -> bool:
-        assert self.facts.saved is not None
-        before = self.facts.saved.topology.interfaces.get(node.node, ())
-        wanted = self.desired.interfaces[node.node]
-        return any(name in wanted and node.interface(name) is None for name in before)
-
-    def _provider(self, name: str) -> str | None:
-        node = self.desired.by_name.get(name)
-        return node.provider if node is not None and node.is_machine else None
-
-    def _may_touch(self, name: str) -> bool:
-        return self.facts.touch is None or name in self.facts.touch
-
-    # -- what must not be ---------------------------------------------------------------------------------
 
     def _check_workspace(self) -> None:
         for node in self.observed.nodes:
@@ -250,7 +162,7 @@ class _Reconciler:
             for item in node.interfaces
             if isinstance(item.far, HostEnd)
         }
-        for port in self.plugged:
+        for port in self.links.plugged:
             if isinstance(port.far, HostEnd) and port.far.name in self.facts.host_interfaces - ours:
                 self.errors.append(
                     ForeignResource(
@@ -263,8 +175,8 @@ class _Reconciler:
                 )
 
     def _check_keep(self) -> None:
-        if self.facts.keep and self.reasons:
-            listed = "; ".join(f"{name}: {reason}" for name, reason in self.reasons.items())
+        if self.facts.keep and self.census.reasons:
+            listed = "; ".join(f"{name}: {reason}" for name, reason in self.census.reasons.items())
             self.errors.append(
                 WouldReplace(
                     f"nodes would be replaced ({listed})",
@@ -276,84 +188,9 @@ class _Reconciler:
     def _check_links(self) -> None:
         for end in self.desired.endpoints:
             try:
-                self.fars.far(end)
+                self.links.fars.far(end)
             except LabprovError as error:
                 self.errors.append(error)
-
-    # -- links --------------------------------------------------------------------------------------------
-
-    @cached_property
-    def fars(self) -> Fars:
-        """The rule of the far side."""
-        return Fars(self.desired, self.facts)
-
-    @cached_property
-    def tags(self) -> Tags:
-        """Every desired interface's tag."""
-        kept = dict(self.facts.kept)
-        for end, tag in self.facts.kept.items():
-            if tag in self.facts.foreign_tags:
-                del kept[end]
-                self.warnings.append(f"{end}: tag {tag} is carried by a foreign port now, so it gets another")
-        # no tag is issued again while a port of this lab still carries it
-        carried = {
-            item.tag for node in mine(self.observed, self.facts) for item in node.interfaces if item.tag
-        }
-        taken = self.facts.reserved | self.facts.foreign_tags | carried | set(kept.values())
-        allocator = Allocator(self.facts.vlan_range, _next_vlan(self.persisted, kept, self.facts), taken)
-        before = self.facts.saved.topologies() if self.facts.saved else (self.desired,)
-        return decide(self.desired, before, kept, allocator)
-
-    @cached_property
-    def ports(self) -> Mapping[Endpoint, Port]:
-        """Every desired port, as it shall be when all is done."""
-        macs = identity.macs(self.desired)
-        ports = {}
-        for names in self.desired.interfaces.items():
-            for index, name in enumerate(names[1]):
-                end = Endpoint(names[0], name)
-                link = self.desired.link_at.get(end)
-                ports[end] = Port(
-                    end=end,
-                    index=index,
-                    mac=macs[end],
-                    tag=self.tags.tags[end],
-                    far=self._reachable(self.fars.far(end)),
-                    mtu=link.mtu if link else None,
-                )
-        return ports
-
-    def _reachable(self, far: Far) -> Far:
-        """*far*, or :class:`Alone` while the peer's node isn't there and will not be made now."""
-        if isinstance(far, Peer) and far.end.node not in self.present:
-            return Alone()
-        return far
-
-    @cached_property
-    def present(self) -> frozenset[str]:
-        """The machines that are there when the plan is done."""
-        touched = {node.name for node in self.desired.machines if self._may_touch(node.name)}
-        return frozenset(touched | set(self.staying))
-
-    # -- nodes --------------------------------------------------------------------------------------------
-
-    @cached_property
-    def names(self) -> Mapping[str, str]:
-        """The runtime name of each machine: the one it has, or a new one that nobody of ours holds."""
-        taken = {
-            node.runtime_name: identity.Owner(node.prefix, node.lab, node.node)
-            for node in self.observed.nodes
-            if node.state != NodeState.FOREIGN
-        }
-        names = {}
-        for node in self.desired.machines:
-            there = self.there.get(node.name)
-            if there is not None and there.prefix == self.facts.prefix and there not in self.surplus:
-                names[node.name] = there.runtime_name
-            else:
-                names[node.name] = identity.runtime_name(self.facts.prefix, self.facts.lab, node.name, taken)
-            taken[names[node.name]] = identity.Owner(self.facts.prefix, self.facts.lab, node.name)
-        return names
 
     @cached_property
     def specs(self) -> Mapping[str, NodeSpec]:
@@ -364,7 +201,7 @@ class _Reconciler:
         definition = identity.definition(node, self.facts.prefix)
         return NodeSpec(
             node=node,
-            runtime_name=self.names[node.name],
+            runtime_name=self.census.names[node.name],
             definition=definition,
             labels=identity.labels(
                 lab=self.facts.lab,
@@ -374,34 +211,11 @@ class _Reconciler:
                 kind=node.kind,
                 definition=definition,
             ),
-            ports=tuple(self.ports[Endpoint(node.name, name)] for name in self.desired.interfaces[node.name]),
-            replaces=self.staying.get(node.name),
+            ports=tuple(
+                self.links.ports[Endpoint(node.name, name)] for name in self.desired.interfaces[node.name]
+            ),
+            replaces=self.census.staying.get(node.name),
         )
-
-    @cached_property
-    def reasons(self) -> Mapping[str, str]:
-        """Why each node that is there has to be made anew or replaced in place."""
-        reasons = {}
-        for node in self.desired.machines:
-            there = self.there.get(node.name)
-            if there is not None and self._may_touch(node.name):
-                reason = self._reason(node, there)
-                if reason:
-                    reasons[node.name] = reason
-        return reasons
-
-    def _reason(self, node: Node, there: ObservedNode) -> str | None:
-        if there.provider != node.provider:
-            return f"provider changed from {there.provider} to {node.provider}"
-        if self.facts.reconfigure:
-            return "asked for"
-        if there.definition == identity.definition(node, self.facts.prefix):
-            return None
-        if there.prefix != self.facts.prefix:
-            return f"prefix changed from {there.prefix!r} to {self.facts.prefix!r}"
-        old = self.facts.saved.topology.by_name.get(node.name) if self.facts.saved else None
-        changed = identity.changed_keys(old, node) if old is not None else ()
-        return f"{', '.join(changed)} changed" if changed else "its definition changed"
 
     @cached_property
     def created(self) -> tuple[NodeSpec, ...]:
@@ -409,7 +223,8 @@ class _Reconciler:
         return tuple(
             spec
             for name, spec in self.specs.items()
-            if self._may_touch(name) and (name not in self.staying or name in self.reasons)
+            if self.census.may_touch(name)
+            and (name not in self.census.staying or name in self.census.reasons)
         )
 
     @cached_property
@@ -419,61 +234,8 @@ class _Reconciler:
         return tuple(
             spec
             for name, spec in self.specs.items()
-            if self._may_touch(name) and (name in made or self.staying[name].state not in ALIVE)
+            if self.census.may_touch(name) and (name in made or self.census.staying[name].state not in ALIVE)
         )
-
-    @cached_property
-    def removed(self) -> tuple[ObservedNode, ...]:
-        """Nodes to remove: surplus ones, and those to be made anew from the ground."""
-        anew = (self.there[name] for name in sorted(self._from_the_ground) if self.desired.is_machine(name))
-        return (*self.surplus, *(node for node in anew if node not in self.surplus))
-
-    @cached_property
-    def plugged(self) -> tuple[Port, ...]:
-        """Ports that are not yet as they shall be; both ends of a wire where one isn't."""
-        wrong = {end for end, port in self.ports.items() if end.node in self.present and not self._is(port)}
-        for end in tuple(wrong):
-            far = self.ports[end].far
-            if isinstance(far, Peer):
-                wrong.add(far.end)
-        return tuple(port for end, port in self.ports.items() if end in wrong)
-
-    def _is(self, port: Port) -> bool:
-        node = self.staying.get(port.end.node)
-        seen = node.interface(port.end.interface) if node else None
-        return seen is not None and (seen.mac, seen.tag, seen.far, seen.mtu) == (
-            port.mac,
-            port.tag,
-            port.far,
-            port.mtu,
-        )
-
-    @cached_property
-    def unplugged(self) -> tuple[tuple[str, Endpoint], ...]:
-        """Interfaces that nodes which stay have and should not have."""
-        return tuple(
-            (node.provider, Endpoint(name, item.name))
-            for name, node in self.staying.items()
-            for item in node.interfaces
-            if Endpoint(name, item.name) not in self.ports
-        )
-
-    @cached_property
-    def parked(self) -> tuple[Port, ...]:
-        """Ports of nodes that stay, whose peer (or its whole node) goes away now."""
-        going = {node.node for node in self.removed}
-        pulled = {end for _, end in self.unplugged}
-        parked = []
-        for name, node in self.staying.items():
-            for item in node.interfaces:
-                port = self.ports.get(Endpoint(name, item.name))
-                if port is None or not isinstance(item.far, Peer):
-                    continue
-                if item.far.end.node in going or item.far.end in pulled:
-                    parked.append(evolve(port, far=Alone()))
-        return tuple(parked)
-
-    # -- the whole ----------------------------------------------------------------------------------------
 
     @cached_property
     def anew(self) -> tuple[str, ...]:
@@ -482,10 +244,10 @@ class _Reconciler:
         due = {name for name, state in saved.commands.items() if state == Commands.DUE} if saved else set()
         names = []
         for spec in self.specs.values():
-            node = self.staying.get(spec.name)
+            node = self.census.staying.get(spec.name)
             fresh = node is None or (bool(spec.ports) and not node.interfaces)
             starting = spec in self.started and fresh
-            pending = spec.name in due and self._may_touch(spec.name)
+            pending = spec.name in due and self.census.may_touch(spec.name)
             if spec.node.exec and (starting or pending):
                 names.append(spec.name)
         return tuple(names)
@@ -497,8 +259,8 @@ class _Reconciler:
             return None
         return from_tags(
             self.desired.interfaces,
-            self.tags.tags,
-            self.tags.next_vlan,
+            self.links.tags.tags,
+            self.links.tags.next_vlan,
             self.persisted.unknown if self.persisted else {},
         )
 
@@ -506,7 +268,7 @@ class _Reconciler:
         if not self.desired.nodes:
             return None
         old = self.facts.saved
-        commands = dict.fromkeys(self._robbed - self._from_the_ground, Commands.LOST)
+        commands = dict.fromkeys(self.census.robbed - self.census.from_the_ground, Commands.LOST)
         if old is not None and self.facts.touch is not None:
             commands |= {name: state for name, state in old.commands.items() if name not in self.facts.touch}
         commands |= dict.fromkeys(self.anew, Commands.DUE)
@@ -527,8 +289,10 @@ class _Reconciler:
 
     def _assemble(self) -> Plan:
         saved = self._saved()
-        prepared = {self._provider(spec.name) for spec in self.created}
-        prepared |= {self._provider(port.end.node) for port in (*self.parked, *self.plugged)}
+        prepared = {self.census.provider(spec.name) for spec in self.created}
+        prepared |= {
+            self.census.provider(port.end.node) for port in (*self.links.parked, *self.links.plugged)
+        }
         document = self.document
         return Plan(
             lab=self.facts.lab,
@@ -538,28 +302,27 @@ class _Reconciler:
             document=document,
             persist=saved != self.facts.saved or document != self.persisted,
             prepare=tuple(sorted(name for name in prepared if name)),
-            park=self.parked,
-            remove=self.removed,
-            unplug=self.unplugged,
+            park=self.links.parked,
+            remove=self.census.removed,
+            unplug=self.links.unplugged,
             create=self.created,
-            plug=self.plugged,
+            plug=self.links.plugged,
             start=self.started,
             commands=self.anew,
             forget=self._forgotten(),
             providers=self._providers(),
-            reasons=self.reasons,
-            recovered=self.tags.kept,
-            allocated=self.tags.issued,
+            reasons=self.census.reasons,
+            recovered=self.links.tags.kept,
+            allocated=self.links.tags.issued,
             dropped=_dropped(self.persisted, self.desired.interfaces),
-            warnings=(*self.warnings, *self._lost_warnings()),
+            warnings=(*self.links.warnings, *self._lost_warnings()),
         )
 
     def _lost_warnings(self) -> list[str]:
         return [
-            f"{name} lost interfaces while it ran; they are back, what its exec lines had set on them is not: "
-            "restart it"
-            for name in sorted(self._robbed - self._from_the_ground)
-            if self._has_lost(self.there[name])
+            f"{name} lost interfaces while it ran; they are back, what its exec lines had set is not: restart it"
+            for name in sorted(self.census.robbed - self.census.from_the_ground)
+            if self.census.has_lost(self.census.there[name])
         ]
 
     def _providers(self) -> Mapping[str, str]:

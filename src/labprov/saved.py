@@ -21,7 +21,7 @@ class Commands(StrEnum):
     BEGUN = "begun"
     """They were begun, and nobody has seen their end."""
     LOST = "lost"
-    """They have run, and interfaces that they had set up were lost since: they run again at its next start."""
+    """They have run, and interfaces that they had set up are lost: they run again at the next start."""
 
 
 @frozen(kw_only=True)

@@ -320,7 +320,7 @@ class _Reconciler:
 
     def _lost_warnings(self) -> list[str]:
         return [
-            f"{name} lost interfaces while it ran; they are back, what its exec lines had set is not: restart it"
+            f"{name} lost interfaces while it ran; they are back, their addresses are not: restart it"
             for name in sorted(self.census.robbed - self.census.from_the_ground)
             if self.census.has_lost(self.census.there[name])
         ]

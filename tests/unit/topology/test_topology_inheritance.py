@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.unit.topology.conftest import Read
 
 from labprov.errors import InvalidTopology
 from labprov.model import Node
-from tests.unit.topology.conftest import Read
 
 
 def node(read: Read, **levels: str) -> Node:
@@ -126,11 +126,13 @@ def test_text_stays_as_it_was_written(read: Read) -> None:
 
 
 def test_stages_are_joined(read: Read) -> None:
-    """What to wait for is joined, each once; commands are joined as they come; magic variables are replaced."""
+    """What to wait for is joined, each once; commands are joined, magic variables replaced."""
     stages = node(
         read,
-        kind="{stages: {create: {wait-for: [{node: a, stage: create}], exec: [{command: echo __clabNodeName__}]}}}",
-        node="{stages: {create: {wait-for: [{node: a, stage: create}, {node: b}]}, exit: {exec: [{command: x, target: host}]}}}",
+        kind="{stages: {create: {wait-for: [{node: a, stage: create}], "
+        "exec: [{command: echo __clabNodeName__}]}}}",
+        node="{stages: {create: {wait-for: [{node: a, stage: create}, {node: b}]}, "
+        "exit: {exec: [{command: x, target: host}]}}}",
     ).settings["stages"]
     assert stages == {
         "create": {
@@ -151,7 +153,8 @@ def test_old_credentials(read: Read) -> None:
 def test_import_of_the_environment(read: Read) -> None:
     """``__IMPORT_ENVS`` takes in the whole environment under what the level says itself."""
     file = read(
-        "{name: lab, topology: {defaults: {kind: linux}, nodes: {r1: {env: {__IMPORT_ENVS: true, A: mine}}, r2: }}}",
+        "{name: lab, topology: {defaults: {kind: linux}, "
+        "nodes: {r1: {env: {__IMPORT_ENVS: true, A: mine}}, r2: }}}",
         A="theirs",
         B="b",
     )

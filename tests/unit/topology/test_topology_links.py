@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.topology.conftest import Read
 
 from labprov.errors import InvalidTopology
 from labprov.model import Endpoint, Link, Topology
-from tests.unit.topology.conftest import Read
 
 NODES = """\
 name: lab
@@ -111,7 +111,10 @@ REFUSED = {
     "itself by its alias": ("endpoints: ['srl:e1-1', 'srl:ethernet-1/1']", "linked to itself"),
     "no colon": ("endpoints: [r1, r2:eth1]", "'r1' is not node:interface"),
     "no interface": ("endpoints: ['r1:', r2:eth1]", "'' is no name for an interface"),
-    "a legal name that is no port": ("endpoints: [n9:swp1, r1:eth1]", "'swp1' is none of a node of kind cisco_n9kv.*Use Ethernet1/X, Et1/X or ethX"),
+    "a legal name that is no port": (
+        "endpoints: [n9:swp1, r1:eth1]",
+        "'swp1' is none of a node of kind cisco_n9kv.*Use Ethernet1/X, Et1/X or ethX",
+    ),
     "an illegal name": ("endpoints: ['r1:eth1/1', r2:eth1]", "'eth1/1' is no name for an interface"),
     "too long a name": ("endpoints: [r1:abcdefghijklmnop, r2:eth1]", "'abcdefghijklmnop' is no name"),
     "the management port": ("endpoints: [r1:eth0, r2:eth1]", "'eth0' is the management interface"),
@@ -131,16 +134,38 @@ REFUSED = {
     "unknown type": ("{type: vet, endpoints: []}", "'vet' is not known.*Did you mean 'veth'"),
     "small MTU": ("{endpoints: [r1:eth1, r2:eth1], mtu: 20}", "MTU 20"),
     "MTU in words": ("{endpoints: [r1:eth1, r2:eth1], mtu: big}", "must be a whole number"),
-    "MAC": ("{type: veth, endpoints: [{node: r1, interface: eth1, mac: xx}, {node: r2, interface: eth1}]}", "'xx' is no MAC"),
-    "group MAC": ("{type: veth, endpoints: [{node: r1, interface: eth1, mac: '01:00:00:00:00:00'}, {node: r2, interface: eth1}]}", "is no MAC"),
+    "MAC": (
+        "{type: veth, endpoints: [{node: r1, interface: eth1, mac: xx}, {node: r2, interface: eth1}]}",
+        "'xx' is no MAC",
+    ),
+    "group MAC": (
+        "{type: veth, endpoints: [{node: r1, interface: eth1, mac: '01:00:00:00:00:00'}, "
+        "{node: r2, interface: eth1}]}",
+        "is no MAC",
+    ),
     "no machine": ("endpoints: [br:a, host:b]", "neither end"),
-    "macvlan": ("{type: macvlan, host-interface: ens3, endpoint: {node: r1, interface: eth1}, mode: bridge}", "type macvlan are not supported"),
+    "macvlan": (
+        "{type: macvlan, host-interface: ens3, endpoint: {node: r1, interface: eth1}, mode: bridge}",
+        "type macvlan are not supported",
+    ),
     "brief macvlan": ("endpoints: [r1:eth1, macvlan:ens3]", "type macvlan are not supported"),
-    "vxlan": ("{type: vxlan, endpoint: {node: r1, interface: eth1}, remote: 10.0.0.1, vni: 1, dst-port: 2}", "type vxlan are not supported"),
-    "vxlan-stitch": ("{type: vxlan-stitch, endpoint: {node: r1, interface: eth1}, vni: 1}", "type vxlan-stitch are not"),
-    "dummy on a bridge": ("{type: dummy, endpoint: {node: br, interface: eth1}}", "belongs to a node that runs"),
-    "dummy on the host": ("{type: dummy, endpoint: {node: host, interface: eth1}}", "belongs to a node that runs"),
-}  # fmt: skip
+    "vxlan": (
+        "{type: vxlan, endpoint: {node: r1, interface: eth1}, remote: 10.0.0.1, vni: 1, dst-port: 2}",
+        "type vxlan are not supported",
+    ),
+    "vxlan-stitch": (
+        "{type: vxlan-stitch, endpoint: {node: r1, interface: eth1}, vni: 1}",
+        "type vxlan-stitch are not",
+    ),
+    "dummy on a bridge": (
+        "{type: dummy, endpoint: {node: br, interface: eth1}}",
+        "belongs to a node that runs",
+    ),
+    "dummy on the host": (
+        "{type: dummy, endpoint: {node: host, interface: eth1}}",
+        "belongs to a node that runs",
+    ),
+}
 
 
 @pytest.mark.parametrize(("written", "said"), REFUSED.values(), ids=REFUSED.keys())
@@ -160,9 +185,12 @@ def test_a_bad_link_is_refused(read: Read, written: str, said: str) -> None:
         ("endpoints: ['n9:Ethernet1/1', r2:eth1]", "endpoints: ['n9:Et1/1', r2:eth2]"),
         ("endpoints: [host:x, r2:eth1]", "endpoints: [host:x, r2:eth2]"),
         ("endpoints: [r1:eth1, r2:eth1]", "{type: dummy, endpoint: {node: r1, interface: eth1}}"),
-        ("{type: dummy, endpoint: {node: r1, interface: eth1}}", "{type: dummy, endpoint: {node: r1, interface: eth1}}"),
+        (
+            "{type: dummy, endpoint: {node: r1, interface: eth1}}",
+            "{type: dummy, endpoint: {node: r1, interface: eth1}}",
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_interface_used_twice_is_refused(read: Read, first: str, second: str) -> None:
     """An interface is used once, whatever it is called; the error names the second use's line."""
     with pytest.raises(InvalidTopology, match="used twice") as caught:
@@ -204,7 +232,8 @@ def test_what_a_link_says_in_vain_is_warned_of(read: Read) -> None:
     file = read(
         NODES
         + "    - {endpoints: [r1:eth1, r2:eth1], ipv4: [10.0.0.1/24], vars: {a: 1}, labels: {b: c}}\n"
-        + "    - {type: veth, endpoints: [{node: r1, interface: eth2, ipv6: '::1/64'}, {node: r2, interface: eth2}]}\n"
+        + "    - {type: veth, endpoints: [{node: r1, interface: eth2, ipv6: '::1/64'}, "
+        + "{node: r2, interface: eth2}]}\n"
         + "    - {type: dummy, endpoint: {node: r1, interface: eth3}, mtu: 1400}\n"
         + "    - {type: veth-stitch, endpoints: [{node: r1, interface: eth4}, {node: r2, interface: eth4}]}\n"
     )

@@ -14,11 +14,15 @@ from labprov.topology import TopologyFile, read_file, read_text
 from labprov.topology.definitions import KEYS
 from labprov.topology.links import TYPES
 
-WORDS = st.sampled_from(
-    ["", "linux", "bridge", "host", "r1", "r1:eth1", "r2:eth2", "a:b:c", "$A", "${A", "~", "true", "1.5", "0x", "é"]
-) | st.text(max_size=5)  # fmt: skip
+WORDS = st.text(max_size=5) | st.sampled_from(
+    ["", "linux", "bridge", "host", "r1", "r1:eth1", "r2:eth2", "a:b:c", "$A", "${A", "~", "true", "0x"]
+)
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | WORDS
-ANY = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3), max_leaves=8)  # fmt: skip
+ANY = st.recursive(
+    PLAIN,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=8,
+)
 NODE_KEYS = sorted(KEYS)
 LINK_KEYS = sorted({key for keys in TYPES.values() for key in keys} | {"node", "interface", "mac"})
 NODE = st.dictionaries(st.sampled_from(NODE_KEYS), ANY, max_size=4) | ANY
@@ -33,12 +37,13 @@ TOPOLOGY = st.fixed_dictionaries(
 )
 
 
-def answers(read: Any, *arguments: Any, **options: Any) -> None:
-    """Check that there is one of the two answers."""
+def answer(read: Any, *arguments: Any, **options: Any) -> TopologyFile | str:
+    """The topology, or what the error says."""
     try:
-        assert isinstance(read(*arguments, **options), TopologyFile)
+        file: TopologyFile = read(*arguments, **options)
     except LabprovError as error:
-        assert str(error)
+        return str(error)
+    return file
 
 
 @given(content=st.binary(max_size=200))
@@ -48,18 +53,18 @@ def test_random_bytes(tmp_path: Path, content: bytes) -> None:
     """Bytes are a topology or an error, never a traceback."""
     path = tmp_path / "any.clab.yml"
     path.write_bytes(content)
-    answers(read_file, path, {})
+    assert answer(read_file, path, {})
 
 
 @given(text=st.text(alphabet="ab:-{}[]&*<!|>'\"#%@`?, \n\t$\\~", max_size=60))
 @settings(max_examples=500, deadline=None)
 def test_random_yaml_characters(text: str) -> None:
     """Text of YAML's own characters is a topology or an error."""
-    answers(read_text, text, folder="/", env={})
+    assert answer(read_text, text, folder="/", env={})
 
 
 @given(document=TOPOLOGY)
 @settings(max_examples=500, deadline=None)
 def test_random_documents(document: Any) -> None:
     """A document of a topology's shape, with anything in it, is a topology or an error."""
-    answers(read_text, yaml.safe_dump(document), folder="/", env={"A": "x"})
+    assert answer(read_text, yaml.safe_dump(document), folder="/", env={"A": "x"})

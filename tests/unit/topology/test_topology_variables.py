@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.unit.topology.conftest import Read
 
 from labprov.errors import InvalidTopology
 from labprov.topology.source import Source
 from labprov.topology.variables import substitute
-
-from tests.unit.topology.conftest import Read
 
 ENV = {"A": "one", "B": "two", "EMPTY": "", "_x": "under"}
 
@@ -64,7 +63,7 @@ def test_variables_are_replaced_everywhere(read: Read) -> None:
 
 
 def test_a_variable_without_a_value_is_warned_of_once(read: Read) -> None:
-    """A variable that is not set is named in one warning with its line; one in a comment is nobody's concern."""
+    """A variable that is not set is named in one warning with its line; comments are nobody's concern."""
     file = read("""\
         # $schema is editors' business
         name: lab

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.unit.topology.conftest import Read
 
 from labprov.errors import InvalidTopology
 from labprov.model import Node
 from labprov.topology import TopologyFile
-from tests.unit.topology.conftest import Read
 
 
 def one(read: Read, said: str, **env: str) -> tuple[Node, TopologyFile]:
@@ -94,7 +94,8 @@ def test_paths_are_absolute(read: Read, tmp_path: Path) -> None:
         (tmp_path / name).touch()
     node, file = one(
         read,
-        "startup-config: __clabNodeName__.cfg, license: lic, env-files: [env], credentials: {identity-file: key}",
+        "startup-config: __clabNodeName__.cfg, license: lic, env-files: [env], "
+        "credentials: {identity-file: key}",
     )
     assert node.startup_config == f"{tmp_path}/r1.cfg"
     assert node.settings == {

@@ -90,8 +90,8 @@ class Catalogue:
             near = get_close_matches(name, self.names, n=3, cutoff=0.5)
             hint = f"Did you mean {' or '.join(near)}?" if near else "`labprov kinds` lists them."
             raise InvalidInput(f"the kind {kind!r} is not known", remedy=hint)
-        target = found.types.get(type or "")
-        return found if target is None else self.lookup(target)
+        target = found.types.get(type or "", name)
+        return found if target in (name, found.name) else self.lookup(target)
 
     def _exact(self, name: str) -> Kind | None:
         for layer in self._layers:

@@ -58,7 +58,7 @@ def _said(error: BaseException, wanted: type | None) -> str:
         return f"unknown key {', '.join(sorted(error.extra_fields))}"
     if isinstance(error, KeyError):
         return f"the key {error} is missing"
-    if isinstance(error, TypeError):  # cattrs met a plain value where a mapping or a list belongs
+    if isinstance(error, TypeError | AttributeError):  # a plain value where a mapping or a list belongs
         return "the value is of the wrong form"
     return str(error)
 
@@ -93,8 +93,9 @@ def _converter() -> Converter:
     from cattrs import Converter
 
     converter = Converter(forbid_extra_keys=True)
-    converter.register_structure_hook_func(lambda wanted: wanted in (str, int, bool), _strict)
-    converter.register_structure_hook_func(_is_enumeration, _member)
+    for wanted in (str, int, bool):
+        converter.register_structure_hook(wanted, _strict)
+    converter.register_structure_hook(StrEnum, _member)
     return converter
 
 
@@ -103,10 +104,6 @@ def _strict(value: Any, wanted: type) -> Any:
     if type(value) is not wanted:
         raise ValueError(f"{value!r} is not of the type {wanted.__name__}")
     return value
-
-
-def _is_enumeration(wanted: Any) -> bool:
-    return isinstance(wanted, type) and issubclass(wanted, StrEnum)
 
 
 def _member(value: Any, wanted: type[StrEnum]) -> StrEnum:

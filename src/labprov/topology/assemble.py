@@ -11,7 +11,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from labprov.errors import InvalidInput, InvalidTopology
-from labprov.kinds import Catalogue, Kind
+from labprov.kinds import Catalogue, Kind, Role
 from labprov.model import Mgmt, Node, Topology
 from labprov.topology.definitions import NODE_ONLY, Definition, Levels, read_definition
 from labprov.topology.files import NodeFiles
@@ -137,6 +137,7 @@ class _Body:
             raise self.source.error("the topology has no 'nodes'", line, remedy="Add at least one node.")
         kinds = {name: self._kind(name, node) for name, node in said.items()}
         self._check_levels(levels, said)
+        self._refuse_inner_bridges(kinds, said)
         nodes = {name: self._node(name, node) for name, node in said.items()}
         links = self._links(kinds, said)
         self._fill(nodes, kinds, links)
@@ -195,6 +196,18 @@ class _Body:
             for key in NODE_ONLY:
                 if level.get(key):
                     self.source.warn(f"{key!r} has an effect only on a node", level.lines.get(key))
+
+    def _refuse_inner_bridges(self, kinds: Mapping[str, Kind], said: Mapping[str, Definition]) -> None:
+        """containerlab can make a bridge inside another node (``bridge|node``); labprov can't."""
+        for name, kind in kinds.items():
+            mode = said[name].get("network-mode") or "host"
+            if kind.role is Role.BRIDGE and mode != "host":
+                raise self.source.error(
+                    f"a bridge inside another node ({mode}) is not supported",
+                    said[name].lines.get("network-mode"),
+                    node=name,
+                    remedy="Make it a bridge node of the lab, or make the bridge with 'exec' in that node.",
+                )
 
     def _check_unused_kind(self, name: str, line: int) -> None:
         """Warn of a kind that no node has where it may well be misspelt: nobody knows it."""

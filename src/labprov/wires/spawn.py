@@ -13,12 +13,13 @@ import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 
 from labprov.errors import EngineFailure, InvalidInput, LabprovError
 from labprov.wires import linux
 from labprov.wires.rootfs import Bind, build
-from labprov.wires.spaces import Space, write_sysctl
+from labprov.wires.spaces import FOLDER, Space, write_sysctl
 
 PAUSE = ("sleep", "infinity")
 """What a node without a command runs; its children are reaped by the kernel, since it ignores SIGCHLD."""
@@ -60,8 +61,35 @@ def check_sysctls(sysctls: Mapping[str, str]) -> None:
 
 def start(spaces: Sequence[Space], starts: Sequence[Start]) -> list[LabprovError | None]:
     """Start them all at once; give what went wrong with each, when each runs its command or has failed."""
-    pipes = [_spawn(space, wanted) for space, wanted in zip(spaces, starts, strict=True)]
-    return [_outcome(pipe, wanted) for pipe, wanted in zip(pipes, starts, strict=True)]
+    pipes = [os.pipe2(os.O_CLOEXEC) for _ in starts]
+    nursery = os.fork()
+    if nursery == 0:
+        writing = [pipe[1] for pipe in pipes]
+        _or_die(writing, lambda: _nurse(spaces, starts, writing))
+    for _, end in pipes:
+        os.close(end)
+    outcomes = [_outcome(pipe[0], wanted) for pipe, wanted in zip(pipes, starts, strict=True)]
+    os.waitpid(nursery, 0)
+    return outcomes
+
+
+def _nurse(spaces: Sequence[Space], starts: Sequence[Start], pipes: Sequence[int]) -> None:
+    """The parent of a batch, in a mount namespace without the names of all the namespaces.
+
+    Every node gets a copy of it; copies of the names would cost time, and keep removed namespaces alive.
+    """
+    linux.unshare(linux.CLONE_NEWNS)
+    linux.mount("", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+    linux.umount(FOLDER)
+    children = []
+    for space, wanted, pipe in zip(spaces, starts, pipes, strict=True):
+        child = os.fork()
+        if child == 0:
+            _or_die([pipe], partial(_between, space, wanted, pipe))
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+    os._exit(0)
 
 
 def _outcome(pipe: int, wanted: Start) -> LabprovError | None:
@@ -75,23 +103,14 @@ def _outcome(pipe: int, wanted: Start) -> LabprovError | None:
     return kind(answer["message"], node=wanted.name, remedy=answer["remedy"])
 
 
-def _spawn(space: Space, wanted: Start) -> int:
-    reading, writing = os.pipe2(os.O_CLOEXEC)
-    child = os.fork()
-    if child == 0:
-        _or_die(writing, lambda: _between(space, wanted, writing))
-    os.close(writing)
-    os.waitpid(child, 0)
-    return reading
-
-
-def _or_die(pipe: int, work: Callable[[], None]) -> NoReturn:
+def _or_die(pipes: Sequence[int], work: Callable[[], None]) -> NoReturn:
     """Do *work* in a child: it never returns into the helper, whatever happens."""
     try:
         work()
     except BaseException as error:  # a forked child must not unwind into its parent's stack
-        with contextlib.suppress(OSError):
-            os.write(pipe, _told(error))
+        for pipe in pipes:
+            with contextlib.suppress(OSError):
+                os.write(pipe, _told(error))
     finally:
         os._exit(1)
 
@@ -110,7 +129,7 @@ def _between(space: Space, wanted: Start, pipe: int) -> None:
     linux.setns(space.fd, linux.CLONE_NEWNET)
     linux.unshare(linux.CLONE_NEWPID | linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC)
     if os.fork() == 0:
-        _or_die(pipe, lambda: _first(wanted))
+        _or_die([pipe], lambda: _first(wanted))
     os._exit(0)
 
 

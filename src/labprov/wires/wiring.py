@@ -124,6 +124,7 @@ class Wiring:
             links.change(link.index, into=parking.fd, name=half),
         ]
         other = self._renew(leave, moves)
+        keep[0].forget()  # its other end is somewhere else now
         parking.run(
             [
                 links.change(half, alias=_half(kept, left if cut else None), up=not cut),
@@ -158,12 +159,7 @@ class Wiring:
         self, half: Found, space: Space, alias: PortAlias, old: Link | None, mac: str, mtu: int
     ) -> None:
         """Make *half* the end *alias* in *space*, in the place of *old*, with all that this had."""
-        source, link = half
-        name = self.free_name(space, alias)
-        down = links.change(link.index, up=False, master=0)
-        source.run([down, links.change(link.index, into=space.fd, name=name)])
-        space.forget()
-        index = space.links[name].index
+        index = self.carry(half, space, self.free_name(space, alias)).index
         up = old.up if old else True
         had = save(space.socket, old.index) if old and up else None
         space.run(
@@ -182,12 +178,15 @@ class Wiring:
     def carry(self, half: Found, space: Space, name: str) -> Link:
         """Move *half* into *space* as *name*, down; give it as it is there."""
         source, link = half
+        end = self.peer(source, link)
         down = links.change(link.index, up=False, master=0)
         if source is space:
             source.run([down, *([links.change(link.index, name=name)] if link.name != name else [])])
         else:
             source.run([down, links.change(link.index, into=space.fd, name=name)])
             space.forget()
+        if end is not None:
+            end[0].forget()  # its other end is somewhere else now
         return space.links[name]
 
 

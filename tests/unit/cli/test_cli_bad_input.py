@@ -76,7 +76,7 @@ def test_bad_file(shell: Shell, tmp_path: Path, what: str) -> None:
     ],
 )
 def test_bad_words(shell: Shell, tmp_path: Path, words: list[str]) -> None:
-    """A name that is none, a lab that isn't there, a range that is none: one line, exit code 2, nothing made."""
+    """A name or range that is none, a lab that isn't there: one line, exit code 2, nothing made."""
     before = written(tmp_path)
     result = shell(*words)
     assert result.returncode == 2, result.stderr
@@ -86,7 +86,7 @@ def test_bad_words(shell: Shell, tmp_path: Path, words: list[str]) -> None:
 
 
 def test_missing_files(shell: Shell, tmp_path: Path) -> None:
-    """A file that the topology refers to and that isn't there is a warning of validate, and refused by deploy."""
+    """A missing file that the topology refers to is a warning of validate, and refused by deploy."""
     file = shell.folder / "ring.clab.yml"
     file.write_text(RING.replace("r3:\n", "r3: {startup-config: gone.cfg}\n", 1))
     assert shell("validate", "ring.clab.yml").returncode == 0

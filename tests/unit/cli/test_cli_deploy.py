@@ -9,7 +9,7 @@ from tests.unit.cli.shell import RING, Shell, lines, states, written
 
 
 def test_deploy(shell: Shell) -> None:
-    """Deploy without -t takes the folder's only file; the table on stdout has nodes and links, talk is apart."""
+    """Deploy without -t takes the folder's only file; nodes and links are on stdout, talk is apart."""
     result = shell("deploy")
     assert result.returncode == 0, result.stderr
     assert "ring: deploy: created r1 r2 r3, started r1 r2 r3, plugged 4" in result.stdout
@@ -135,7 +135,7 @@ def test_commands_of_nodes(shell: Shell) -> None:
 
 
 def test_missing_provider(shell: Shell) -> None:
-    """A provider that can't work here is exit code 3, with its remedy; one that is unknown names those there are."""
+    """A provider that can't work here is exit code 3, with its remedy; for an unknown one, those there are."""
     del shell.environment["LABPROV_MEMORY"]
     result = shell("deploy")
     assert result.returncode == 3

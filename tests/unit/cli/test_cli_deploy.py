@@ -135,7 +135,7 @@ def test_commands_of_nodes(shell: Shell) -> None:
 
 
 def test_missing_provider(shell: Shell) -> None:
-    """A provider that can't work here is exit code 3, with its remedy; for an unknown one, those there are."""
+    """A provider that can't work here is exit code 3, with its remedy; so is one that is unknown."""
     del shell.environment["LABPROV_MEMORY"]
     result = shell("deploy")
     assert result.returncode == 3

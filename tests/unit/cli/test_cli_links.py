@@ -30,7 +30,8 @@ def test_carrier(shell: Shell) -> None:
     """Link down and link up act on both ends."""
     shell("deploy")
     for word, up in (("down", False), ("up", True)):
-        assert shell("link", word, "r1:eth1").returncode == 0
+        result = shell("link", word, "r2:eth1")
+        assert (result.returncode, result.stdout) == (0, f"ring: link {word}: r1:eth1 r2:eth1\n")
         nodes = json.loads(shell("inspect", "-f", "json").stdout)
         assert [nodes[0]["interfaces"][0]["up"], nodes[1]["interfaces"][0]["up"]] == [up, up]
         assert nodes[2]["interfaces"][0]["up"] is True

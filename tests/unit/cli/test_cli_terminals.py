@@ -8,7 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.unit.cli.shell import Shell, lines, states, wait_for
+from tests.unit.cli.shell import RING, Shell, lines, states, wait_for
 
 
 def on_a_terminal(shell: Shell, *words: str) -> tuple[int, str]:
@@ -85,6 +85,36 @@ def test_interrupted_twice(shell: Shell, tmp_path: Path) -> None:
         assert process.wait(timeout=60) == 130
     gate.touch()
     assert shell("deploy").returncode == 0
+
+
+def test_interrupted_among_many(shell: Shell, tmp_path: Path) -> None:
+    """Ctrl-C while many labs are worked on leaves the labs after the present one alone."""
+    for name in ("one", "two"):
+        shell("deploy", "-t", "-", input=RING.replace("name: ring", f"name: {name}"))
+    (tmp_path / "memory").unlink()
+    gate = tmp_path / "gate"
+    shell.environment["LABPROV_MEMORY_HOLDS"] = str(gate)
+    with shell.start("recover", "--all") as process:
+        wait_for(Path(f"{gate}.reached"))
+        process.send_signal(signal.SIGINT)
+        read_until(process, b"again to end at once")
+        gate.touch()
+        process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert states(shell, "--name", "one") == dict.fromkeys(("r1", "r2", "r3"), "defined")
+    assert states(shell, "--name", "two") == dict.fromkeys(("r1", "r2", "r3"), "absent")
+
+
+def test_terminated_twice(shell: Shell, tmp_path: Path) -> None:
+    """SIGTERM is as good as Ctrl-C; the second one ends labprov with 143."""
+    gate = tmp_path / "gate"
+    shell.environment["LABPROV_MEMORY_HOLDS"] = str(gate)
+    with shell.start("deploy") as process:
+        wait_for(Path(f"{gate}.reached"))
+        process.send_signal(signal.SIGTERM)
+        read_until(process, b"again to end at once")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 143
 
 
 def test_locked(shell: Shell, tmp_path: Path) -> None:

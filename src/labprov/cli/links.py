@@ -49,7 +49,11 @@ def disconnect(context: Context) -> int:
 
 def set_link(context: Context) -> int:
     """Set the carrier at both ends of a link."""
-    return _change(context, lambda lab: lab.set_link(context.args.end, context.args.state == "up"))
+    lab = context.deployed()
+    report = operate(context, lab, lambda: lab.set_link(context.args.end, context.args.state == "up"))
+    if report.ok:
+        context.out.line(f"{report.lab}: {report.operation}: {' '.join(map(str, report.plugged))}")
+    return conclude(context, report)
 
 
 def _change(context: Context, action: Callable[[Lab], Report]) -> int:

@@ -29,7 +29,8 @@ def listening(warn: Callable[[str], None], debug: Callable[[str], None] | None) 
 
     def show(record: logging.LogRecord) -> None:
         if debug is None:
-            warn(f"{record.name}: {record.getMessage()}")
+            ours = record.name.partition(".")[0] == "labprov"
+            warn(record.getMessage() if ours else f"{record.name}: {record.getMessage()}")
             return
         for line in formatter.format(record).splitlines():
             debug(clean_indented(line))

@@ -40,7 +40,7 @@ def conclude(context: Context, report: Report) -> int:
     for warning in report.warnings:
         context.talk.warn(warning)
     for outcome in report.commands:
-        _tell_command(context.talk, outcome)
+        _tell_command(context.talk, report.lab, outcome)
     for failure in report.failures:
         for line in lines(failure):
             context.talk.error(line)
@@ -49,12 +49,13 @@ def conclude(context: Context, report: Report) -> int:
     return max([*codes, 0 if report.ok else 1])
 
 
-def _tell_command(talk: Talk, outcome: CommandOutcome) -> None:
+def _tell_command(talk: Talk, lab: str, outcome: CommandOutcome) -> None:
+    what = f"{lab}/{outcome.node}: {outcome.command!r}"
     if outcome.error:
-        talk.error(f"{outcome.node}: {outcome.command!r}: {outcome.error}")
+        talk.error(f"{what}: {outcome.error.message}")
     elif outcome.result:
         if outcome.failed:
-            talk.error(f"{outcome.node}: {outcome.command!r} ended with {outcome.result.exit_code}")
+            talk.error(f"{what} ended with {outcome.result.exit_code}")
         say = talk.note if outcome.failed else talk.say
         for stream in (outcome.result.stdout, outcome.result.stderr):
             for line in stream.decode(errors="replace").splitlines():
@@ -73,10 +74,15 @@ def summary(report: Report) -> str:
     parts = [f"{word} {_some(names)}" for word, names in counted.items() if names]
     parts += [f"plugged {len(report.plugged)}"] if report.plugged else []
     parts += [f"unplugged {len(report.unplugged)}"] if report.unplugged else []
-    parts += [f"allocated {report.allocated} tags"] if report.allocated else []
+    parts += [f"allocated {_count(report.allocated, 'tag')}"] if report.allocated else []
     if report.dropped and report.operation != "destroy":  # which drops them all, as everyone expects
-        parts.append(f"dropped {len(report.dropped)} allocations")
+        parts.append(f"dropped {_count(len(report.dropped), 'allocation')}")
+    parts += [_count(len(report.failures), "failure")] if report.failures else []
     return f"{report.lab}: {report.operation}: {', '.join(parts) or 'nothing to do'}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _some(names: tuple[str, ...], most: int = 6) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from labprov.cli.failure import exit_code, lines
 from labprov.cli.operation import conclude, operate, summary
 from labprov.cli.options import Commands, add_provider, add_selection, add_yes
-from labprov.errors import LabprovError
+from labprov.errors import Cancelled, LabprovError
 
 if TYPE_CHECKING:
     from labprov.cli.context import Context
@@ -75,20 +75,32 @@ def _destroy_all(context: Context) -> int:
     return each(context, labs, lambda lab: lab.destroy(provider=context.args.provider))
 
 
-def each(context: Context, labs: Iterable[str], action: Callable[[Lab], Report]) -> int:
-    """Run *action* on each of *labs*, going on past one that fails; give the highest exit code."""
+def each(
+    context: Context,
+    labs: Iterable[str],
+    action: Callable[[Lab], Report],
+    tell: Callable[[str], None] | None = None,
+) -> int:
+    """Run *action* on each of *labs*, going on past one that fails.
+
+    :param tell: gets a sentence for each lab; None: it is a result, for stdout.
+    :returns: the highest exit code.
+    :raises Cancelled: the person asked to stop; the labs after that one are left alone.
+    """
     code = 0
     for name in labs:
         try:
             lab = context.attach(name)
             report = operate(context, lab, partial(action, lab))
+        except Cancelled:
+            raise
         except (LabprovError, ExceptionGroup) as error:
             for line in lines(error):
                 context.talk.error(line)
             context.talk.trace(error)
             code = max(code, exit_code(error))
             continue
-        context.out.line(summary(report))
+        (tell or context.out.line)(summary(report))
         code = max(code, conclude(context, report))
     return code
 
@@ -111,14 +123,4 @@ def cleanup(context: Context) -> int:
     if not context.agreed(f"Remove {'this lab' if len(found) == 1 else f'these {len(found)} labs'}?"):
         context.talk.note("nothing was removed")
         return 1
-    return _remove(context, found)
-
-
-def _remove(context: Context, found: tuple[str, ...]) -> int:
-    from labprov import labs
-
-    with context.talk.progress():
-        reports = labs.cleanup(context.settings, found, plugins=context.plugins, on_event=context.talk.event)
-    for report in reports:
-        context.talk.say(summary(report))
-    return max([0, *(conclude(context, report) for report in reports)])
+    return each(context, found, lambda lab: lab.destroy(), tell=context.talk.say)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -53,3 +55,29 @@ class Shell:
         process = self.start(*words, stdin=subprocess.DEVNULL if input is None else subprocess.PIPE)
         out, err = process.communicate(None if input is None else input.encode(), timeout=60)
         return subprocess.CompletedProcess(words, process.returncode, out.decode(), err.decode())
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    """Every file below *folder* with its content, but for locks, which name their last holder."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".lock")
+    return {str(path): path.read_bytes() for path in files}
+
+
+def states(shell: Shell, *words: str) -> dict[str, str]:
+    """The state of each node."""
+    result = shell("inspect", "-f", "json", *words)
+    assert result.returncode == 0, result.stderr
+    return {node["node"]: node["state"] for node in json.loads(result.stdout)}
+
+
+def lines(text: str) -> list[str]:
+    """The errors in what was said."""
+    return [line for line in text.splitlines() if line.startswith("labprov: error: ")]
+
+
+def wait_for(path: Path) -> None:
+    """Wait until a process has made *path*."""
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

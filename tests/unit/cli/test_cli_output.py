@@ -18,9 +18,10 @@ from labprov.cli.output import Out, clean
 from labprov.cli.talk import Talk
 from labprov.errors import Busy, EngineFailure, InvalidTopology, Unavailable
 
-HEAVY = (
-    "cattrs docker fabric libvirt netmiko ovsdbapp paramiko pluggy pyroute2 rich yaml labprov.lab labprov.plugins"
-).split()
+HEAVY = {
+    *("cattrs", "docker", "fabric", "libvirt", "netmiko", "ovsdbapp", "paramiko", "pluggy", "pyroute2"),
+    *("rich", "yaml", "labprov.lab", "labprov.plugins"),
+}
 
 
 def loaded(*words: str) -> set[str]:
@@ -194,7 +195,7 @@ def test_full_disk(line: str) -> None:
 
 
 def test_closed_streams() -> None:
-    """labprov started without standard output and error still does its work and gives its code."""
+    """Labprov started without standard output and error still does its work and gives its code."""
     result = subprocess.run(
         f"exec {sys.executable} -m labprov version >&- 2>&-", shell=True, timeout=60, check=False
     )

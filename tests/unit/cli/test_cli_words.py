@@ -93,7 +93,7 @@ def test_global_options(line: str) -> None:
 
 def test_the_later_wins() -> None:
     """A global option given twice has the value that stands nearer to the end."""
-    args = build_parser().parse_args("--prefix one deploy --prefix two".split())
+    args = build_parser().parse_args(["--prefix", "one", "deploy", "--prefix", "two"])
     assert args.prefix == "two"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -95,8 +94,3 @@ def _forget_stdout() -> None:
 def _nowhere() -> TextIO:
     """Stand in for a stream that was closed before we started (``>&-``)."""
     return open(os.devnull, "w")  # open as long as the process, like what it replaces
-
-
-def parser() -> argparse.ArgumentParser:
-    """Give the whole parser, for documentation and completion."""
-    return build_parser()

@@ -13,6 +13,7 @@ from attrs import evolve, field, mutable
 
 from labprov.engine import (
     Capability,
+    Far,
     Join,
     LabResource,
     Namespace,
@@ -132,7 +133,7 @@ class MemoryProvider:
             ),
         )
 
-    def _far(self, machine: Machine, port: Port) -> object:
+    def _far(self, machine: Machine, port: Port) -> Far | None:
         """A pair whose other end is gone, or looks elsewhere, is dangling."""
         if not isinstance(port.far, Peer):
             return port.far

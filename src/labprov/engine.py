@@ -265,9 +265,9 @@ class ProviderInfo:
     version: str
     engine: str = ""
     engine_version: str = ""
-    joins: frozenset[Join] = field(default=frozenset(), converter=frozenset)
-    capabilities: frozenset[Capability] = field(default=frozenset(), converter=frozenset)
-    node_keys: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    joins: frozenset[Join] = frozenset()
+    capabilities: frozenset[Capability] = frozenset()
+    node_keys: frozenset[str] = frozenset()
     runs_images: bool = True
     reason: str | None = None
     remedy: str | None = None

@@ -140,8 +140,11 @@ class Lab:
             if not write:
                 yield operation
                 return
-            with operation.writing():
-                yield operation
+            try:
+                with operation.writing():
+                    yield operation
+            finally:
+                self._cancelled.clear()
 
     def _emit(self, event: Event) -> None:
         if self._on_event is not None:
@@ -200,7 +203,6 @@ class Lab:
         :raises Cancelled: :meth:`cancel` was called; what was done so far is saved.
         """
         self._check_files(only)
-        self._cancelled.clear()
         with self._operation("deploy", write=True) as operation:
             plan, sources = self._plan(operation, keep, reconfigure, only)
             report = operation.execute(plan, sources)
@@ -245,26 +247,41 @@ class Lab:
         """
         if not Workspace(self.settings.workspace).id:
             return Report(lab=self.name, operation="destroy")
-        self._cancelled.clear()
         with self._operation("destroy", write=True) as operation:
             sources = operation.look(None)
             rest = Topology(name=self.name)
-            if provider is not None and sources.saved is not None:
-                rest = _without_provider(sources.saved.topology, provider)
             touch = None
-            if rest.machines:
+            if provider is not None:
+                rest = self._without_provider(operation, sources, provider)
                 touch = frozenset(node.node for node in sources.observed.nodes if node.provider == provider)
             report = operation.execute(operation.decide(sources, rest, touch=touch), sources)
             if not rest.nodes and report.ok:
                 operation.workspace.remove_lock(self.name)
         return report
 
+    def _without_provider(self, operation: Operation, sources: Sources, provider: str) -> Topology:
+        """What is left of the lab without that provider's nodes; interfaces that led to them stay."""
+        there = mine_of(sources.observed, self.name, operation.workspace_id)
+        if all(node.provider == provider for node in there):
+            return Topology(name=self.name)
+        if sources.saved is None:
+            raise InvalidInput(
+                f"the saved topology is gone, so nobody knows what is to stay without {provider}",
+                lab=self.name,
+                remedy="Deploy the lab's file first, or destroy the whole lab.",
+            )
+        rest = sources.saved.topology
+        going = {node.name for node in rest.machines if node.provider == provider}
+        for link in rest.links:
+            if any(end.node in going for end in link.ends):
+                rest = rest.disconnected(link.a, link.b)
+        return evolve(rest, nodes=tuple(node for node in rest.nodes if node.name not in going))
+
     def recover(self) -> Report:
         """Put everything back as it was deployed: nodes, links, tags, MACs, whatever happened to them.
 
         :raises LabNotFound: nothing is known of the lab.
         """
-        self._cancelled.clear()
         with self._operation("recover", write=True) as operation:
             sources = operation.look(None, use_saved=True)
             report = operation.execute(operation.decide(sources, sources.desired), sources)
@@ -274,7 +291,6 @@ class Lab:
 
     def start(self, nodes: Collection[str] = ()) -> Report:
         """Start nodes, with all that they need to run; none named: all. A running node is left alone."""
-        self._cancelled.clear()
         with self._operation("start", write=True) as operation:
             return self._start(operation, nodes)
 
@@ -319,7 +335,6 @@ class Lab:
 
     def restart(self, nodes: Collection[str] = (), *, graceful: bool = False) -> Report:
         """Stop nodes and start them again; none named: all."""
-        self._cancelled.clear()
         with self._operation("restart", write=True) as operation:
             stopped = self._stop(operation, nodes, graceful)
             started = self._start(operation, nodes)
@@ -404,7 +419,6 @@ class Lab:
         return self._relink("disconnect", lambda topology: topology.disconnected(first, second))
 
     def _relink(self, name: str, change: Callable[[Topology], Topology]) -> Report:
-        self._cancelled.clear()
         with self._operation(name, write=True) as operation:
             sources = operation.look(None, use_saved=True)
             desired = change(self._desired(sources))
@@ -490,12 +504,3 @@ def _check_nodes(topology: Topology, names: Collection[str]) -> None:
                 node=name,
                 remedy=f"Nodes are: {', '.join(node.name for node in topology.machines)}.",
             )
-
-
-def _without_provider(topology: Topology, provider: str) -> Topology:
-    """The topology without that provider's nodes; the interfaces that led to them stay, unlinked."""
-    going = {node.name for node in topology.machines if node.provider == provider}
-    for link in topology.links:
-        if any(end.node in going for end in link.ends):
-            topology = topology.disconnected(link.a, link.b)
-    return evolve(topology, nodes=tuple(node for node in topology.nodes if node.name not in going))

@@ -32,6 +32,10 @@ from labprov.workspace import Workspace, quarantine
 logger = logging.getLogger(__name__)
 
 
+NEED_TOPOLOGY = frozenset({"recover", "start", "restart", "connect", "disconnect", "link"})
+"""Operations that can't go by what the engines hold alone."""
+
+
 class Infos(Mapping[str, ProviderInfo]):
     """What each installed provider says of itself; asked at first need, since asking may cost a second."""
 
@@ -108,7 +112,8 @@ class Operation:
     def writing(self) -> Iterator[None]:
         """Hold the lab's lock, and tell observers where the operation begins and ends."""
         self.workspace.prepare()
-        with self.workspace.lock(self.lab, timeout=self.settings.timeouts.lock, purpose=self.name):
+        timeout = self.settings.timeouts.lock
+        with self.workspace.lock(self.lab, timeout=timeout, purpose=self.name, cancelled=self.cancelled):
             self.emit(Event(kind=EventKind.OPERATION_STARTED, lab=self.lab, message=self.name))
             try:
                 yield
@@ -171,7 +176,7 @@ class Operation:
         try:
             return topologies.load(self.workspace, self.lab), []
         except DocumentCorrupt as error:
-            if needed and self.name != "destroy":
+            if needed and self.name in NEED_TOPOLOGY:
                 error.remedy = "Deploy the lab's file again, or destroy the lab."
                 raise
             return None, [Bad(error)]
@@ -348,7 +353,7 @@ class Operation:
             raise error
         target = quarantine(error.path)
         warning = f"{error.message}; it was moved to {target.name} and rebuilt from what the engines hold"
-        logger.warning("%s: %s", self.lab, warning)
+        logger.info("%s: %s", self.lab, warning)
         self.emit(Event(kind=EventKind.WARNING, lab=self.lab, message=warning))
         return warning
 

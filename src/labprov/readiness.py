@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from labprov.engine import NodeState, ObservedNode, Readiness, Scope
-from labprov.errors import DeadlineExceeded, LabprovError, NodeNotRunning, NotSupported
+from labprov.errors import Cancelled, DeadlineExceeded, LabprovError, NodeNotRunning, NotSupported
 from labprov.plugins import Plugins
 
 PAUSE = 0.5
@@ -27,6 +27,7 @@ def wait_ready(
     :param ready: hears each node's name when it is ready.
     :returns: one error for each node that did not become ready, with the last reason seen, and the names of
         nodes of which nobody can tell (which is not the same as ready).
+    :raises Cancelled: *cancelled* was set meanwhile.
     """
     deadline = time.monotonic() + scope.timeouts.ready
     pending = {node.node: node for node in nodes}
@@ -47,8 +48,10 @@ def wait_ready(
             if answer.ready:
                 ready(name)
                 del pending[name]
-        if not pending or time.monotonic() >= deadline or cancelled.wait(PAUSE):
+        if not pending or time.monotonic() >= deadline:
             break
+        if cancelled.wait(PAUSE):
+            raise Cancelled("stopped while nodes were becoming ready; they go on", lab=scope.lab)
     failures += [_late(node, reasons.get(name, ""), scope) for name, node in pending.items()]
     return failures, untold
 

@@ -7,6 +7,7 @@ import fcntl
 import os
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from labprov.errors import Busy, WorkspaceError
+from labprov.errors import Busy, Cancelled, WorkspaceError
 from labprov.model import checked_name
 
 POLL = 0.05
@@ -139,7 +140,8 @@ class Workspace:
         :raises WorkspaceError: the folder can't be made or written.
         """
         if not self.id:
-            with self._lock("workspace", timeout=10.0, purpose="making the workspace"):
+            never = threading.Event()
+            with self._lock("workspace", timeout=10.0, purpose="making the workspace", cancelled=never):
                 if not self.id:
                     write_atomically(self._id_file, secrets.token_hex(6).encode() + b"\n")
         return self.id
@@ -165,15 +167,20 @@ class Workspace:
         return frozenset(name for name in found if not name.startswith("."))
 
     @contextmanager
-    def lock(self, lab: str, *, timeout: float, purpose: str) -> Iterator[None]:
+    def lock(
+        self, lab: str, *, timeout: float, purpose: str, cancelled: threading.Event | None = None
+    ) -> Iterator[None]:
         """Hold the lab's lock. Who comes second waits up to *timeout* seconds.
 
         :param purpose: what is being done, for who waits ("deploy").
+        :param cancelled: set by whoever wants to wait no longer.
         :raises Busy: it is still held by then; says by whom.
+        :raises Cancelled: *cancelled* was set while waiting.
         :raises WorkspaceError: the lock's file can't be made.
         """
         checked_name(lab, "lab name")
-        with self._lock(f"{lab}.lab", timeout=timeout, purpose=purpose, lab=lab):
+        waiter = cancelled or threading.Event()
+        with self._lock(f"{lab}.lab", timeout=timeout, purpose=purpose, lab=lab, cancelled=waiter):
             yield
 
     def remove_lock(self, lab: str) -> None:
@@ -181,11 +188,19 @@ class Workspace:
         remove_if_there(self.path / "locks" / f"{checked_name(lab, 'lab name')}.lab.lock")
 
     @contextmanager
-    def _lock(self, name: str, *, timeout: float, purpose: str, lab: str | None = None) -> Iterator[None]:
+    def _lock(
+        self,
+        name: str,
+        *,
+        timeout: float,
+        purpose: str,
+        cancelled: threading.Event,
+        lab: str | None = None,
+    ) -> Iterator[None]:
         path = self.path / "locks" / f"{name}.lock"
         with _errors(path, "lock"):
             path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _acquire(path, timeout, lab)
+        descriptor = _acquire(path, timeout, lab, cancelled)
         try:
             _sign(descriptor, purpose)
             yield
@@ -193,7 +208,7 @@ class Workspace:
             os.close(descriptor)
 
 
-def _acquire(path: Path, timeout: float, lab: str | None) -> int:
+def _acquire(path: Path, timeout: float, lab: str | None, cancelled: threading.Event) -> int:
     """Open and lock the file at *path*: the one that is there now, not one that was removed meanwhile."""
     deadline = time.monotonic() + timeout
     while True:
@@ -214,7 +229,8 @@ def _acquire(path: Path, timeout: float, lab: str | None) -> int:
                     lab=lab,
                     remedy="Wait for it to end, or give more time with --lock-timeout.",
                 ) from None
-            time.sleep(min(POLL, max(0.0, deadline - time.monotonic())))
+            if cancelled.wait(POLL):
+                raise Cancelled("stopped while another process held the lab", lab=lab) from None
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -53,7 +54,7 @@ LabMaker = Callable[..., Lab]
 def make_lab(settings: Settings, plugins: Plugins) -> LabMaker:
     """Makes labs: every one is as if from a new process."""
 
-    def make(topology: Topology, **changes: object) -> Lab:
+    def make(topology: Topology, **changes: Any) -> Lab:
         return Lab(topology, evolve(settings, **changes), plugins=plugins)
 
     return make

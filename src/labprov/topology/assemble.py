@@ -198,7 +198,7 @@ class _Body:
                     self.source.warn(f"{key!r} has an effect only on a node", level.lines.get(key))
 
     def _refuse_inner_bridges(self, kinds: Mapping[str, Kind], said: Mapping[str, Definition]) -> None:
-        """containerlab can make a bridge inside another node (``bridge|node``); labprov can't."""
+        """Containerlab can make a bridge inside another node (``bridge|node``); labprov can't."""
         for name, kind in kinds.items():
             mode = said[name].get("network-mode") or "host"
             if kind.role is Role.BRIDGE and mode != "host":

@@ -119,7 +119,7 @@ def _read(text: str, source: Source, catalogue: Catalogue | None) -> TopologyFil
 
 
 def _refuse_template(text: str, source: Source) -> None:
-    """containerlab runs every file through Go's templates; labprov does not guess what they would say."""
+    """Containerlab runs every file through Go's templates; labprov does not guess what they would say."""
     at = text.find("{{")
     if at >= 0 or source.file.endswith(_TEMPLATE_SUFFIX):
         line = text.count("\n", 0, max(at, 0)) + 1

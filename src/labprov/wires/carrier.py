@@ -40,9 +40,7 @@ def _each(
     except LabprovError as error:
         return error
     except OSError as error:
-        return EngineFailure(
-            f"the kernel refused: {error.strerror}", lab=lab, node=node, interface=interface
-        )
+        return EngineFailure(f"the kernel refused: {error.strerror}", lab=lab, node=node, interface=interface)
 
 
 def _unplug(wiring: Wiring, end: End) -> LabprovError | None:

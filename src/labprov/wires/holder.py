@@ -25,6 +25,7 @@ from labprov.wires.switches import denied
 MARK = "LABPROV_HOLDER"
 _KINDS = linux.CLONE_NEWUSER | linux.CLONE_NEWNS | linux.CLONE_NEWNET
 
+
 def find(workspace: str) -> int | None:
     """The pid of the user's holder of that workspace; None: there is none."""
     mark = f"{MARK}={workspace}".encode()

@@ -172,5 +172,3 @@ def remove_lab(kernel: Kernel, owner: Owner, logs: str) -> None:
         kernel.remove(parking)
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(logs)
-
-

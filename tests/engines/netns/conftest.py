@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+
 from labprov import netns
 from labprov.engine import (
     Alone,
@@ -214,4 +215,3 @@ def lab(workspace: Path) -> Iterator[Lab]:
 @pytest.fixture
 def harness(lab: Lab) -> NetnsHarness:
     return labprov_harness(lab.scope)
-

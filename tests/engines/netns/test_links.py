@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from conftest import Lab, ep, mac_of
+
 from labprov import netns
 from labprov.engine import Alone, BridgeType, Far, HostEnd, Joined, ObservedInterface
 from labprov.errors import Conflict, LabprovError, NodeNotFound, NotSupported
@@ -60,7 +61,10 @@ def test_what_arrives_is_what_was_sent(lab: Lab, harness: NetnsHarness) -> None:
     lab.link("r1:eth1", "r2:eth1", 100)
     lab.link("r3:eth1", "r4:eth1", 101)
     for near, far in (("r1:eth1", "r2:eth1"), ("r2:eth1", "r1:eth1")):
-        with harness.listen(lab.scope, ep(far)) as there, harness.listen(lab.scope, ep("r3:eth1")) as elsewhere:
+        with (
+            harness.listen(lab.scope, ep(far)) as there,
+            harness.listen(lab.scope, ep("r3:eth1")) as elsewhere,
+        ):
             for name, frame in FRAMES.items():
                 harness.send(lab.scope, ep(near), frame)
                 heard: list[bytes] = []
@@ -143,7 +147,9 @@ SHOW = (
 def configured(lab: Lab, node: str) -> str:
     """What the user of an interface would miss if it went."""
     shown = lab.ok(node, SHOW.format(i="eth1"))
-    return "\n".join(line.replace("@if", "@").split("@")[0] if "@" in line else line for line in shown.splitlines())
+    return "\n".join(
+        line.replace("@if", "@").split("@")[0] if "@" in line else line for line in shown.splitlines()
+    )
 
 
 def test_repoint_keeps_addresses_at_every_end(lab: Lab) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from conftest import Lab, processes
+
 from labprov import netns
 from labprov.engine import NodeState
 from labprov.errors import EngineFailure, ForeignResource, InvalidInput, NodeNotRunning
@@ -75,7 +76,9 @@ def test_stop_and_start(lab: Lab) -> None:
 
 def test_stop_asks_before_it_kills(lab: Lab) -> None:
     """A process that handles TERM gets it, and the time to end by itself."""
-    lab.up(marked(lab, "r1", cmd="sh -c 'trap \"echo bye; exit\" TERM; echo hello; while :; do sleep 0.1; done'"))
+    lab.up(
+        marked(lab, "r1", cmd="sh -c 'trap \"echo bye; exit\" TERM; echo hello; while :; do sleep 0.1; done'")
+    )
     while b"hello" not in netns.labprov_logs(lab.scope, lab.node("r1")):
         pass
     netns.labprov_stop_nodes(lab.scope, [lab.node("r1")], 20.0)

@@ -33,7 +33,7 @@ CONTAINERLAB = """
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    """labprov's own kinds."""
+    """Labprov's own kinds."""
     return load_catalogue()
 
 

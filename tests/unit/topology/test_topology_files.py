@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.unit.topology.conftest import Read
 
 from labprov.errors import InvalidTopology
 from labprov.model import Node
 from labprov.topology import TopologyFile
+from tests.unit.topology.conftest import Read
 
 
 def one(read: Read, said: str, **env: str) -> tuple[Node, TopologyFile]:
@@ -107,7 +107,7 @@ def test_paths_are_absolute(read: Read, tmp_path: Path) -> None:
 
 
 def test_magic_variables(read: Read, tmp_path: Path) -> None:
-    """containerlab's magic variables are replaced in commands and paths, and not elsewhere."""
+    """Containerlab's magic variables are replaced in commands and paths, and not elsewhere."""
     node, _ = one(
         read,
         "exec: [echo __clabNodeName__ __clabLabName__ __clabDir__ __clabNodeDir__], cmd: __clabNodeName__",
@@ -118,7 +118,7 @@ def test_magic_variables(read: Read, tmp_path: Path) -> None:
 
 
 def test_the_lab_folder_can_be_elsewhere(read: Read) -> None:
-    """containerlab's variable for the folder of labs is honoured."""
+    """Containerlab's variable for the folder of labs is honoured."""
     node, _ = one(read, "exec: [ls __clabDir__]", CLAB_LABDIR_BASE="/labs")
     assert node.exec == ("ls /labs/clab-lab",)
 

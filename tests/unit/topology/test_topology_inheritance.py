@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.topology.conftest import Read
 
 from labprov.errors import InvalidTopology
 from labprov.model import Node
+from tests.unit.topology.conftest import Read
 
 
 def node(read: Read, **levels: str) -> Node:

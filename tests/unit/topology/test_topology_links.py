@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.topology.conftest import Read
 
 from labprov.errors import InvalidTopology
 from labprov.model import Endpoint, Link, Topology
+from tests.unit.topology.conftest import Read
 
 NODES = """\
 name: lab

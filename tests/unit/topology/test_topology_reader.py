@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.unit.topology.conftest import Read
 
 from labprov.errors import InvalidInput, InvalidName, InvalidTopology, LabprovError
 from labprov.topology import find_file, read_file
+from tests.unit.topology.conftest import Read
 
 SMALL = "name: lab\ntopology:\n  nodes:\n    r1:\n      kind: linux\n"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.unit.topology.conftest import Read
 
 from labprov.errors import InvalidTopology
 from labprov.topology.source import Source
 from labprov.topology.variables import substitute
+from tests.unit.topology.conftest import Read
 
 ENV = {"A": "one", "B": "two", "EMPTY": "", "_x": "under"}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from attrs import evolve
 
@@ -26,6 +26,9 @@ from labprov.report import NodeStatus, Report
 from labprov.settings import Settings
 from labprov.status import statuses
 from labprov.workspace import Workspace
+
+if TYPE_CHECKING:
+    from labprov.topology import MissingFile, TopologyFile
 
 
 class Lab:
@@ -65,7 +68,7 @@ class Lab:
         self.settings = settings or Settings()
         self.plugins = plugins or load_plugins()
         self.warnings: tuple[str, ...] = ()
-        self.missing: tuple[str, ...] = ()
+        self.missing: tuple[MissingFile, ...] = ()
         self._on_event = on_event
         self._cancelled = threading.Event()
 
@@ -85,7 +88,18 @@ class Lab:
         """
         from labprov.topology import read_file
 
-        file = read_file(Path(path))
+        return cls.from_topology_file(read_file(Path(path)), settings, plugins=plugins, on_event=on_event)
+
+    @classmethod
+    def from_topology_file(
+        cls,
+        file: TopologyFile,
+        settings: Settings | None = None,
+        *,
+        plugins: Plugins | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Self:
+        """The lab of a topology file that has been read already (see :mod:`labprov.topology`)."""
         lab = cls(file.topology, settings, plugins=plugins, on_event=on_event)
         lab.warnings = file.warnings
         lab.missing = file.missing
@@ -163,7 +177,11 @@ class Lab:
     # -- the lab as a whole -------------------------------------------------------------------------------
 
     def plan(self, *, keep: bool = False, reconfigure: bool = False, only: Collection[str] = ()) -> Plan:
-        """What :meth:`deploy` would do. Writes nothing anywhere."""
+        """What :meth:`deploy` would do. Writes nothing anywhere.
+
+        :raises LabprovError: as :meth:`deploy` would.
+        """
+        self._check_files(only)
         with self._operation("deploy") as operation:
             return self._plan(operation, keep, reconfigure, only)[0]
 
@@ -211,9 +229,10 @@ class Lab:
         return evolve(report, warnings=(*self.warnings, *report.warnings))
 
     def _check_files(self, only: Collection[str]) -> None:
-        if self.missing:
+        missing = [str(file) for file in self.missing if not only or file.node in only]
+        if missing:
             raise InvalidInput(
-                "; ".join(self.missing), lab=self.name, remedy="Put the files there, or correct their paths."
+                "; ".join(missing), lab=self.name, remedy="Put the files there, or correct their paths."
             )
 
     def _await(self, operation: Operation, report: Report, sources: Sources) -> Report:

@@ -67,22 +67,12 @@ class Context:
             return topology.read_text(read_stdin(), folder=Path.cwd())
         return topology.read_file(self.args.topology or topology.find_file(Path.cwd()))
 
-    def wanted(self, *, complete: bool = True) -> Lab:
-        """The lab of the topology file, as that file wants it.
-
-        :param complete: whether the files that it refers to must be there.
-        :raises InvalidTopology: they must, and are not.
-        """
+    def wanted(self) -> Lab:
+        """The lab of the topology file, as that file wants it."""
         from labprov.lab import Lab
 
         file = self.topology_file()
-        if file.missing and complete:
-            raise InvalidTopology(
-                "; ".join(file.missing), lab=file.topology.name, remedy="Nothing was made; add the files."
-            )
-        lab = Lab(file.topology, self.settings, plugins=self.plugins, on_event=self.talk.event)
-        lab.warnings = file.warnings
-        return lab
+        return Lab.from_topology_file(file, self.settings, plugins=self.plugins, on_event=self.talk.event)
 
     def deployed(self) -> Lab:
         """The lab that ``--name`` names, or the topology file, as it was deployed.

@@ -57,7 +57,7 @@ def _checked(context: Context, name: str) -> dict[str, Any]:
         "nodes": len(file.topology.nodes),
         "links": len(file.topology.links),
         "warnings": list(file.warnings),
-        "missing": list(file.missing),
+        "missing": [str(item) for item in file.missing],
         "damaged": _damaged(context, file.topology),
     }
 

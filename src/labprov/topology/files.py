@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from labprov.topology.source import Source
+from labprov.topology.source import MissingFile, Source
 
 _REMOTE = ("http://", "https://", "s3://", "ftp://", "sftp://", "scp://")
 _MADE_BY_CONTAINERLAB = ("ansible-inventory.yml", "topology-data.json", ".tls/ca")
@@ -78,10 +78,8 @@ class NodeFiles:
         path = absolute(self.source, self.magic(name))
         if not os.path.exists(path):
             made = path in {str(self.lab_dir / item) for item in _MADE_BY_CONTAINERLAB}
-            reason = "; containerlab writes it, labprov does not" if made else ""
-            self.source.missing.append(
-                f"{self.source.at(line)}: node {self.node}, {key}: {path} does not exist{reason}"
-            )
+            hint = "containerlab writes it, labprov does not" if made else ""
+            self.source.missing.append(MissingFile(self.source.at(line), self.node, key, path, hint))
         return path
 
     def find_or_keep(self, key: str, name: str, line: int | None) -> str:

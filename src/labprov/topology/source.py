@@ -12,6 +12,24 @@ from labprov.errors import InvalidName, InvalidTopology
 from labprov.model import Topology, checked_name
 
 
+@frozen
+class MissingFile:
+    """A file that a node refers to and that is not there; its text is a sentence for people.
+
+    :param place: file and line of the topology.
+    """
+
+    place: str
+    node: str
+    key: str
+    path: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.place}: node {self.node}, {self.key}: {self.path} does not exist{hint}"
+
+
 @define
 class Source:
     """One text under way from YAML to a topology.
@@ -26,7 +44,7 @@ class Source:
     env: Mapping[str, str]
     lab: str | None = None
     warnings: list[str] = field(factory=list)
-    missing: list[str] = field(factory=list)
+    missing: list[MissingFile] = field(factory=list)
 
     def error(
         self,
@@ -71,12 +89,12 @@ class TopologyFile:
     """What a topology file says.
 
     :param warnings: one sentence each, with file and line: what labprov reads and does not do.
-    :param missing: one sentence for each file that is referred to and is not there.
+    :param missing: each file that is referred to and is not there.
     """
 
     topology: Topology
     warnings: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
+    missing: tuple[MissingFile, ...] = ()
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -212,8 +212,9 @@ class Topology:
                     node=link.a.node,
                     interface=link.a.interface,
                 )
-            for end in link.ends:
-                self._check_end(end, link)
+            for written in link.ends:
+                self._check_end(written, link)
+                end = self._meant(written)
                 if end in used:
                     raise InvalidTopology(
                         f"the interface is used twice: in {used[end]} and in {link}",
@@ -224,6 +225,11 @@ class Topology:
                 used[end] = link
             if not any(self.is_machine(end.node) for end in link.ends):
                 raise InvalidTopology(f"neither end of {link} is a node that runs", lab=self.name)
+
+    def _meant(self, end: Endpoint) -> Endpoint:
+        """*end*, the host's own interfaces under one name: a node of kind host is the host."""
+        node = self.by_name.get(end.node)
+        return Endpoint(HOST, end.interface) if node is not None and node.is_host else end
 
     def _check_end(self, end: Endpoint, link: Link) -> None:
         _check_interface(end)

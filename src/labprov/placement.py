@@ -70,7 +70,7 @@ def _placed(
     if named is not None:
         _require(named, providers, lab, node.name)
         return evolve(node, provider=named)
-    candidates = catalogue.lookup(node.kind).providers
+    candidates = catalogue.lookup(node.kind, node.type).providers
     for name in candidates:
         info = providers.get(name)
         # an image is what its author means the node to be: no provider that ignores it is taken silently

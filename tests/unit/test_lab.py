@@ -31,7 +31,7 @@ from labprov.plugins import Plugins
 from labprov.settings import Settings
 from labprov.workspace import Workspace
 from tests.memory import MemoryProvider
-from tests.unit.conftest import LabMaker
+from tests.unit.conftest import LabMaker, make_plugins
 
 
 def three(**attributes: object) -> Topology:
@@ -514,3 +514,39 @@ def test_missing_files_are_refused_before_anything_is_made(
         lab.deploy()
     assert memory.engine.writes == []
     assert not settings.workspace.exists()
+
+
+def test_missing_files_of_other_nodes_are_no_hindrance(
+    tmp_path: Path, settings: Settings, plugins: Plugins
+) -> None:
+    """With a node filter only the files of those nodes must be there."""
+    file = tmp_path / "x.clab.yml"
+    nodes = "    r1:\n      kind: linux\n      binds: [none.cfg:/etc/x]\n    r2:\n      kind: linux\n"
+    file.write_text(f"name: x\ntopology:\n  nodes:\n{nodes}")
+    lab = Lab.from_file(file, settings, plugins=plugins)
+    assert lab.deploy(only=["r2"]).created == ("r2",)
+    with pytest.raises(InvalidInput, match=r"none\.cfg"):
+        lab.plan(only=["r1"])
+
+
+def test_destroy_of_one_providers_part(settings: Settings, memory: MemoryProvider) -> None:
+    """The rest stays, its interfaces too; without a saved topology nobody guesses what the rest is."""
+    other = MemoryProvider(name="other")
+    plugins = make_plugins(memory, other)
+    topology = TopologyBuilder("lab").add_node("a").add_node("b", provider="other").add_node("c")
+    topology.add_link("a:eth1", "b:eth1").add_link("a:eth2", "c:eth1")
+    lab = Lab(topology.build(), settings, plugins=plugins)
+    lab.deploy()
+    before = processes(memory)
+    saved = Workspace(settings.workspace).topology("lab").read_bytes()
+    Workspace(settings.workspace).topology("lab").unlink()
+    with pytest.raises(InvalidInput, match="nobody knows"):
+        lab.destroy(provider="other")
+    Workspace(settings.workspace).topology("lab").write_bytes(saved)
+    assert lab.destroy(provider="other").removed == ("b",)
+    assert not other.engine.machines
+    assert not other.engine.resources
+    assert processes(memory) == before
+    assert [item.name for item in lab["a"].interfaces] == ["eth1", "eth2"]
+    assert set(document(settings)["allocations"]) == {"a", "c"}  # type: ignore[call-overload]
+    assert lab.deploy().created == ("b",)

@@ -52,7 +52,7 @@ def destroy(context: Context) -> int:
         return _destroy_all(context)
     if args.provider:
         context.plugins.provider(args.provider)  # a misspelt one would silently hold nothing
-    lab = context.attach(args.name) if args.name else context.wanted(complete=False)
+    lab = context.attach(args.name) if args.name else context.wanted()
     report = operate(context, lab, lambda: lab.destroy(provider=args.provider))
     context.out.line(summary(report))
     return conclude(context, report)

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from labprov.topology.reader import find_file, read_file, read_text
-from labprov.topology.source import TopologyFile
+from labprov.topology.source import MissingFile, TopologyFile
 
-__all__ = ["TopologyFile", "find_file", "read_file", "read_text"]
+__all__ = ["MissingFile", "TopologyFile", "find_file", "read_file", "read_text"]

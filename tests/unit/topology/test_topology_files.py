@@ -76,16 +76,17 @@ def test_a_volume_that_is_none_is_refused(read: Read, volume: str) -> None:
 def test_missing_files_are_named(read: Read, tmp_path: Path, said: str, key: str) -> None:
     """A file that is not there is one sentence with line, node, key and path."""
     _, file = one(read, said)
-    assert file.missing == (f"lab.clab.yml:1: node r1, {key}: {tmp_path}/none does not exist",)
+    assert list(map(str, file.missing)) == [f"lab.clab.yml:1: node r1, {key}: {tmp_path}/none does not exist"]
+    assert [item.node for item in file.missing] == ["r1"]
 
 
 def test_files_that_containerlab_writes(read: Read, tmp_path: Path) -> None:
     """A bind of what only containerlab writes says so."""
     _, file = one(read, "binds: [__clabDir__/topology-data.json:/t]")
     path = tmp_path / "clab-lab" / "topology-data.json"
-    assert file.missing == (
-        f"lab.clab.yml:1: node r1, binds: {path} does not exist; containerlab writes it, labprov does not",
-    )
+    assert list(map(str, file.missing)) == [
+        f"lab.clab.yml:1: node r1, binds: {path} does not exist; containerlab writes it, labprov does not"
+    ]
 
 
 def test_paths_are_absolute(read: Read, tmp_path: Path) -> None:

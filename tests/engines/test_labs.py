@@ -1,0 +1,181 @@
+"""Whole labs on the embedded provider, through the command line: what a user sees, on the real kernel."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).resolve()
+EXAMPLES = HERE.parents[2] / "examples"
+RING = EXAMPLES / "ring" / "ring.clab.yml"
+OSPF = EXAMPLES / "frr-ospf" / "frr-ospf.clab.yml"
+ECHO = EXAMPLES / "echo.py"
+CONVERGED_WITHIN = 90.0  # seconds; OSPF's dead interval is 40 where a router was killed
+
+pytestmark = pytest.mark.engine("root")
+
+
+class Shell:
+    """Runs labprov as a user does, in one workspace."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
+
+    @property
+    def command(self) -> list[str]:
+        """The command line's beginning."""
+        return [sys.executable, "-m", "labprov", "--workspace", str(self.workspace)]
+
+    def __call__(self, *words: str | Path, code: int = 0) -> str:
+        """Run it, see that it ends with *code*, and give its standard output."""
+        command = [*self.command, *map(str, words)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    def inspect(self, lab: str) -> list[dict[str, Any]]:
+        """The lab's nodes, as ``inspect`` gives them."""
+        nodes: list[dict[str, Any]] = json.loads(self("inspect", "--name", lab, "-f", "json"))
+        return nodes
+
+    def reaches(self, lab: str, node: str, address: str) -> bool:
+        """Whether echoes sent inside the node are answered."""
+        words = ("exec", "--name", lab, "--node", node, "--", "/usr/bin/python3", str(ECHO), address, "2")
+        return subprocess.run([*self.command, *words], capture_output=True, check=False).returncode == 0
+
+
+def traces() -> dict[str, set[str]]:
+    """What a lab could leave on the machine: named namespaces, mounts, interfaces, processes in namespaces."""
+    own = os.readlink("/proc/self/ns/net")
+    processes = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(folder / "ns/net") != own:
+                processes.add(f"{folder.name} {(folder / 'cmdline').read_bytes()!r}")
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # it ended while we looked, or is not ours to look at
+    run = Path("/run/netns")
+    return {
+        "namespaces": {path.name for path in run.iterdir()} if run.is_dir() else set(),
+        "mounts": set(Path("/proc/self/mounts").read_text().splitlines()),
+        "interfaces": {path.name for path in Path("/sys/class/net").iterdir()},
+        "processes": processes,
+    }
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """A workspace whose labs are gone at the end, with every trace of theirs."""
+    before = traces()
+    shell = Shell(tmp_path / "workspace")
+    yield shell
+    shell("cleanup", "--all", "-y")
+    after = traces()
+    before["mounts"] |= {line for line in after["mounts"] if line.startswith("tmpfs /run/netns ")}
+    assert after == {**before, "mounts": after["mounts"]}
+    assert after["mounts"] <= before["mounts"]
+    files = [path for path in shell.workspace.rglob("*") if path.is_file()]
+    assert sorted(path.name for path in files) == ["workspace-id", "workspace.lock"]
+
+
+def test_the_ring_carries_packets_and_survives_restarts(shell: Shell) -> None:
+    """The example of the README: packets cross it, over the long way too, and a restart changes nothing."""
+    shell("deploy", "-t", RING)
+    before = shell.inspect("ring")
+    assert shell.reaches("ring", "pc1", "10.0.2.2")
+    assert shell.reaches("ring", "pc1", "fd00:0:0:2::2")
+    shell("link", "down", "--name", "ring", "r1:eth2")
+    assert shell.reaches("ring", "pc1", "10.0.2.2")
+    assert [item["up"] for node in shell.inspect("ring") for item in node["interfaces"]].count(False) == 2
+    shell("link", "up", "--name", "ring", "r1:eth2")
+    shell("restart", "--name", "ring", "--node", "r2")
+    assert shell.reaches("ring", "pc1", "10.0.2.2")
+    assert shell.inspect("ring") == before
+    assert shell("deploy", "-t", RING, "-f", "json").count('"changed": false') == 1
+
+
+def test_links_change_on_a_running_lab(shell: Shell) -> None:
+    """Disconnected interfaces keep their addresses and hear nothing; connected again, they talk again."""
+    shell("deploy", "-t", RING)
+    shell("disconnect", "--name", "ring", "pc1:eth1", "r1:eth1")
+    assert not shell.reaches("ring", "pc1", "10.0.1.1")
+    shell("connect", "--name", "ring", "pc1:eth1", "r1:eth1")
+    assert shell.reaches("ring", "pc1", "10.0.2.2")
+    shell("connect", "--name", "ring", "pc1:eth7", "pc2:eth7")
+    names = {node["node"]: [item["name"] for item in node["interfaces"]] for node in shell.inspect("ring")}
+    assert names["pc1"] == ["eth1", "eth7"]
+    shell("deploy", "-t", RING)
+    assert [item["name"] for item in shell.inspect("ring")[3]["interfaces"]] == ["eth1"]
+
+
+def test_a_node_removed_behind_our_back_comes_back(shell: Shell) -> None:
+    """Recover makes it again with its old tags and MACs; the others' processes go on."""
+    shell("deploy", "-t", RING)
+    before = shell.inspect("ring")
+    pids = {name: pid for name, pid in node_processes(shell).items() if name != "r3"}
+    subprocess.run(["ip", "netns", "pids", "labprov-ring-r3"], check=True, capture_output=True)
+    for pid in subprocess.check_output(["ip", "netns", "pids", "labprov-ring-r3"], text=True).split():
+        os.kill(int(pid), signal.SIGKILL)
+    subprocess.run(["ip", "netns", "delete", "labprov-ring-r3"], check=True)
+    shell("recover", "--name", "ring")
+    assert shell.inspect("ring") == before
+    assert pids.items() <= node_processes(shell).items()
+    assert shell.reaches("ring", "pc1", "10.0.2.2")
+
+
+def node_processes(shell: Shell) -> dict[str, str]:
+    """Each node's process ids in its namespace, by the kernel's own word."""
+    return {
+        node["node"]: subprocess.check_output(["ip", "netns", "pids", node["runtime_name"]], text=True)
+        for node in shell.inspect("ring")
+    }
+
+
+def converged(shell: Shell) -> bool:
+    """Whether pc1 reaches pc3 within the time that OSPF may take."""
+    deadline = time.monotonic() + CONVERGED_WITHIN
+    while time.monotonic() < deadline:
+        if shell.reaches("frr-ospf", "pc1", "10.1.3.2"):
+            return True
+    return False
+
+
+@pytest.mark.engine("frr")
+def test_ospf_converges_after_a_killed_deploy(shell: Shell) -> None:
+    """Real FRR: labprov is killed in each phase of the deploy, the next one finishes; OSPF converges."""
+    assert shutil.which("vtysh"), "frr is one of the packages that bootstrap.py installs"
+    for sign in ("created", "started", "ran:"):
+        kill_at(shell, sign, "deploy", "-t", str(OSPF))
+    shell("deploy", "-t", OSPF)
+    before = shell.inspect("frr-ospf")
+    assert converged(shell)
+    neighbours = shell("exec", "--name", "frr-ospf", "--node", "router1", "--", "vtysh", "-c", "show ip ospf nei")
+    assert neighbours.count("Full/") == 2
+    shell("restart", "--name", "frr-ospf", "--node", "router2")
+    assert shell.inspect("frr-ospf") == before
+    assert converged(shell)
+    kill_at(shell, "remove", "destroy", "--name", "frr-ospf", "-y")
+    shell("destroy", "--name", "frr-ospf", "-y")
+    assert shell("inspect", "--all", "-f", "json").strip() == "[]"
+
+
+def kill_at(shell: Shell, sign: str, *words: str) -> None:
+    """Start labprov and kill it, as nothing can be caught, when a line of its talk has *sign* in it."""
+    process = subprocess.Popen([*shell.command, *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert process.stderr is not None
+    with process.stderr:
+        for line in process.stderr:
+            if sign.encode() in line:
+                break
+        process.kill()
+        process.wait()

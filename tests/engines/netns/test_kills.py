@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
-from conftest import Lab
+from conftest import Lab, ep
 from labprov import netns
 from labprov.engine import Alone, BridgeType, Joined, NodeState, Port
 from labprov.errors import EngineFailure, LabprovError
@@ -80,16 +80,41 @@ def check(lab: Lab) -> None:
         assert (found.mac, found.tag, found.far, found.up) == (port.mac, port.tag, port.far, True)
 
 
-MOMENTS = [*range(1, 60, 3), *range(60, 240, 9)]
-
-
-@pytest.mark.parametrize("calls", MOMENTS)
+@pytest.mark.parametrize("calls", range(1, 570, 19))
 def test_deploy_after_a_kill(lab: Lab, calls: int) -> None:
     """A deploy that was killed at any moment is completed by the next one."""
-    with dying(lab, calls):
-        try:
-            deploy(lab)
-        except EngineFailure as error:
-            assert "helper process died" in str(error)
+    with dying(lab, calls), pytest.raises(EngineFailure, match="helper process died"):
+        deploy(lab)
+        raise AssertionError("the helper made fewer calls than that")
     assert deploy(lab) == []
     check(lab)
+
+
+@pytest.mark.parametrize("calls", range(1, 440, 13))
+def test_repoint_after_a_kill(lab: Lab, calls: int) -> None:
+    """A re-pointing that was killed at any moment is completed by the next one, and no address is lost."""
+    lab.up("r1", "r2")
+    lab.link("r1:eth1", "r2:eth1")
+    for number in (1, 2):
+        lab.ok(f"r{number}", f"ip addr add 10.0.0.{number}/24 dev eth1; ip route add 10.9.0.0/16 dev eth1")
+    with dying(lab, calls), suppress(EngineFailure):
+        lab.plug(lab.port("r1:eth1", Alone(), 100), lab.port("r2:eth1", Alone(), 101))
+        netns.labprov_set_carrier(lab.scope, [ep("r1:eth1")], up=False)
+        lab.plug(lab.port("r1:eth1", "r2:eth1", 100), lab.port("r2:eth1", "r1:eth1", 100))
+        netns.labprov_set_carrier(lab.scope, [ep("r1:eth1"), ep("r2:eth1")], up=False)
+    lab.link("r1:eth1", "r2:eth1")
+    assert lab.interface("r1:eth1").far == lab.port("r1:eth1", "r2:eth1", 100).far
+    assert netns.labprov_set_carrier(lab.scope, [ep("r1:eth1"), ep("r2:eth1")], up=True) == [None, None]
+    assert lab.interface("r2:eth1").far == lab.port("r2:eth1", "r1:eth1", 100).far
+    for number in (1, 2):
+        assert f"10.0.0.{number}/24" in lab.ok(f"r{number}", "ip -br addr show eth1")
+        assert "10.9.0.0/16" in lab.ok(f"r{number}", "ip route show dev eth1")
+        assert "LOWER_UP" in lab.ok(f"r{number}", "ip -o link show eth1")
+
+
+@pytest.mark.parametrize("calls", range(1, 220, 19))
+def test_destroy_after_a_kill(lab: Lab, calls: int) -> None:
+    """A destroy that was killed at any moment is completed by the next one (the fixture looks)."""
+    assert deploy(lab) == []
+    with dying(lab, calls), suppress(EngineFailure):
+        lab.destroy()

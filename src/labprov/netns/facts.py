@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from labprov.engine import Capability, Join, Problem, ProviderInfo
 from labprov.errors import LabprovError, Unavailable
@@ -40,7 +40,7 @@ def labprov_provider_info(host: Host) -> ProviderInfo:
     problem = _unavailable()
     return ProviderInfo(
         name=NAME,
-        version=version("labprov"),
+        version=_version(),
         engine="linux",
         engine_version=platform.release(),
         joins=frozenset({Join.PAIR}),
@@ -50,6 +50,13 @@ def labprov_provider_info(host: Host) -> ProviderInfo:
         reason=problem.message if problem else None,
         remedy=problem.remedy if problem else None,
     )
+
+
+def _version() -> str:
+    try:
+        return version("labprov")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "unknown"
 
 
 def _unavailable() -> LabprovError | None:

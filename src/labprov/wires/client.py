@@ -17,8 +17,8 @@ from labprov import errors
 from labprov.engine import Scope
 from labprov.errors import DeadlineExceeded, EngineFailure, LabprovError
 
-_SOURCES = str(Path(__file__).resolve().parent.parent)
-_BOOT = """
+SOURCES = str(Path(__file__).resolve().parent.parent)
+BOOT = """
 import sys, types
 for name, path in (("labprov", sys.argv[1]), ("labprov.wires", sys.argv[1] + "/wires")):
     package = types.ModuleType(name)
@@ -88,10 +88,14 @@ class Helper:
         """:meth:`request` where the answer is one outcome for each item."""
         return [None if item is None else typed(item) for item in self.request(op, **words)]
 
+    def command(self) -> list[str]:
+        """What is run as the helper."""
+        return [sys.executable, "-I", "-S", "-c", BOOT, SOURCES]
+
     def _start(self) -> subprocess.Popen[bytes]:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _BOOT, _SOURCES],
+            self.command(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,

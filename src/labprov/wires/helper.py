@@ -80,7 +80,7 @@ class Helper:
         if self.holder is None:
             found = holder.find(request["workspace"])
             if found is None and name in _REMOVALS:
-                return _OPS[name](self, request)
+                return _absent(name, request)
             self._enter(found or holder.start(request["workspace"]))
         try:
             return _OPS[name](self, request)
@@ -92,6 +92,17 @@ class Helper:
         self.pidfd = os.pidfd_open(pid)
         holder.enter(pid)
         self.holder = pid
+
+
+def _absent(name: str, request: Request) -> Any:
+    """The answer to a removal where the user has no holder: nothing is there but, perhaps, logs."""
+    if name == "remove_lab":
+        nodes.remove_logs(request["logs"])
+        return True
+    if name == "remove":
+        for item in request["items"]:
+            nodes.remove_log(item["log"])
+    return [None for _ in request["ends" if name == "unplug" else "items"]]
 
 
 def _owner(request: Request) -> Owner:

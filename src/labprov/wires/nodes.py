@@ -146,8 +146,7 @@ def remove(kernel: Kernel, items: Sequence[Named], logs: Sequence[str]) -> list[
         if outcomes[number] is None and number in spaces:
             _remove(kernel, spaces[number])
         if outcomes[number] is None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(logs[number])
+            remove_log(logs[number])
 
     taken = _each(items, take)
     return [first or second for first, second in zip(outcomes, taken, strict=True)]
@@ -170,5 +169,16 @@ def remove_lab(kernel: Kernel, owner: Owner, logs: str) -> None:
     parking = Parking(kernel, owner).find()
     if parking is not None:
         kernel.remove(parking)
+    remove_logs(logs)
+
+
+def remove_log(path: str) -> None:
+    """Remove a node's output; a node that never ran has none."""
     with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(logs)
+        os.unlink(path)
+
+
+def remove_logs(folder: str) -> None:
+    """Remove the folder of a lab's output."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)

@@ -28,6 +28,7 @@ from labprov.errors import LabprovError
 from labprov.host import Host
 from labprov.model import Endpoint, Node
 from labprov.netns.suite import NetnsHarness, labprov_harness
+from labprov.wires.parking import digest
 
 ROOT = os.geteuid() == 0
 
@@ -197,17 +198,15 @@ def lab(workspace: Path) -> Iterator[Lab]:
     """A lab with a name of its own; at the end it is destroyed, and nothing of it may be left."""
     name = "t" + uuid.uuid4().hex[:8]
     found = Lab(workspace, name, uuid.uuid4().hex)
-    before = (named_namespaces(), mounts(), host_interfaces())
     with found.host:
         yield found
     found.host = Host()
     with found.host:
         found.destroy()
         assert found.observe() == Observed()
-    mine = {entry for entry in named_namespaces() | mounts() if name in entry}
-    assert not mine
-    assert mounts() <= before[1]
-    assert host_interfaces() <= before[2] | {"lo"}
+    parking = "lp-parking-" + digest(found.workspace_id, found.prefix, found.name)
+    assert not [entry for entry in named_namespaces() | mounts() if found.name in entry or parking in entry]
+    assert not [entry for entry in host_interfaces() if entry.startswith("lpt-")]
     assert not processes(found.workspace_id)
     assert not [path for path in workspace.rglob("*") if path.is_file()]
 

@@ -1,0 +1,120 @@
+"""A kill at any moment: what the helper was at is found by the next one, and completed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+from conftest import Lab, ep
+from labprov import netns
+from labprov.engine import Alone, BridgeType, Joined, NodeState, Port
+from labprov.errors import EngineFailure, LabprovError
+from labprov.model import Node
+from labprov.wires.client import BOOT, SOURCES, Helper
+
+PROGRAM = """
+import os, signal, sys
+left = int(sys.argv.pop())
+owner = os.getpid()
+names = set("open close mkdir makedirs unlink send fork fstat listdir waitpid pipe2 stat write read flock"
+            " pidfd_open pidfd_send_signal listdir readlink rmdir _exit".split())
+def count(frame, event, what):
+    global left
+    if event != "c_call" or os.getpid() != owner:
+        return
+    if what.__name__ in names or frame.f_globals.get("__name__") == "labprov.wires.linux":
+        left -= 1
+        if left == 0:
+            os.kill(owner, signal.SIGKILL)
+sys.setprofile(count)
+""" + BOOT
+"""A helper that is killed before its n-th system call (where it makes that one from Python)."""
+
+
+class DyingHelper(Helper):
+    """The parent's side of it."""
+
+    def __init__(self, lab: Lab, calls: int) -> None:
+        super().__init__(lab.workspace_id, lab.workspace, 60.0)
+        self._calls = calls
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-I", "-S", "-c", PROGRAM, SOURCES, str(self._calls)]
+
+
+@contextmanager
+def dying(lab: Lab, calls: int) -> Iterator[None]:
+    """Have the lab's next requests served by a helper that dies."""
+    lab.again()
+    lab.host.connection(f"netns-helper {lab.workspace_id}", lambda: DyingHelper(lab, calls))
+    try:
+        yield
+    finally:
+        lab.again()
+
+
+def ports(lab: Lab) -> list[Port]:
+    return [
+        lab.port("r1:eth1", "r2:eth1", 100),
+        lab.port("r2:eth1", "r1:eth1", 100),
+        lab.port("r2:eth2", Alone(), 101),
+        lab.port("r1:eth2", Joined("sw", BridgeType.PARKING, learn=True), 102),
+    ]
+
+
+def deploy(lab: Lab) -> list[object]:
+    """All of a deploy; what went wrong."""
+    nodes = [Node(name="r1"), Node(name="r2")]
+    outcomes = [*lab.create(*nodes), *lab.plug(*ports(lab)), *lab.start("r1", "r2")]
+    return [outcome for outcome in outcomes if isinstance(outcome, LabprovError)]
+
+
+def check(lab: Lab) -> None:
+    seen = {node.node: node for node in lab.observe().nodes}
+    assert {node.state for node in seen.values()} == {NodeState.RUNNING}
+    for port in ports(lab):
+        found = seen[port.end.node].interface(port.end.interface)
+        assert found is not None
+        assert (found.mac, found.tag, found.far, found.up) == (port.mac, port.tag, port.far, True)
+
+
+@pytest.mark.parametrize("calls", range(1, 570, 19))
+def test_deploy_after_a_kill(lab: Lab, calls: int) -> None:
+    """A deploy that was killed at any moment is completed by the next one."""
+    with dying(lab, calls), pytest.raises(EngineFailure, match="helper process died"):
+        deploy(lab)
+        raise AssertionError("the helper made fewer calls than that")
+    assert deploy(lab) == []
+    check(lab)
+
+
+@pytest.mark.parametrize("calls", range(1, 440, 13))
+def test_repoint_after_a_kill(lab: Lab, calls: int) -> None:
+    """A re-pointing that was killed at any moment is completed by the next one, and no address is lost."""
+    lab.up("r1", "r2")
+    lab.link("r1:eth1", "r2:eth1")
+    for number in (1, 2):
+        lab.ok(f"r{number}", f"ip addr add 10.0.0.{number}/24 dev eth1; ip route add 10.9.0.0/16 dev eth1")
+    with dying(lab, calls), suppress(EngineFailure):
+        lab.plug(lab.port("r1:eth1", Alone(), 100), lab.port("r2:eth1", Alone(), 101))
+        netns.labprov_set_carrier(lab.scope, [ep("r1:eth1")], up=False)
+        lab.plug(lab.port("r1:eth1", "r2:eth1", 100), lab.port("r2:eth1", "r1:eth1", 100))
+        netns.labprov_set_carrier(lab.scope, [ep("r1:eth1"), ep("r2:eth1")], up=False)
+    lab.link("r1:eth1", "r2:eth1")
+    assert lab.interface("r1:eth1").far == lab.port("r1:eth1", "r2:eth1", 100).far
+    assert netns.labprov_set_carrier(lab.scope, [ep("r1:eth1"), ep("r2:eth1")], up=True) == [None, None]
+    assert lab.interface("r2:eth1").far == lab.port("r2:eth1", "r1:eth1", 100).far
+    for number in (1, 2):
+        assert f"10.0.0.{number}/24" in lab.ok(f"r{number}", "ip -br addr show eth1")
+        assert "10.9.0.0/16" in lab.ok(f"r{number}", "ip route show dev eth1")
+        assert "LOWER_UP" in lab.ok(f"r{number}", "ip -o link show eth1")
+
+
+@pytest.mark.parametrize("calls", range(1, 220, 19))
+def test_destroy_after_a_kill(lab: Lab, calls: int) -> None:
+    """A destroy that was killed at any moment is completed by the next one (the fixture looks)."""
+    assert deploy(lab) == []
+    with dying(lab, calls), suppress(EngineFailure):
+        lab.destroy()

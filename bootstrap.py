@@ -153,7 +153,6 @@ def demo(arguments: Sequence[str]) -> int:
     words = _Words(programs / "labprov", workspace)
     try:
         words("deploy", "-t", RING)
-        words("inspect", "-t", RING)
         for address in FAR_ADDRESSES:
             words("exec", "-t", RING, "--node", "pc1", "--", programs / "python", ECHO, address, "5")
     finally:
@@ -249,8 +248,9 @@ def _nox_requirement() -> str:
 
 def _run_nox(nox: Path, arguments: Sequence[str], reports: Path) -> int:
     """Run nox's sessions in a process group of their own; at an interrupt let them finish tidily."""
-    command = [str(nox), "--noxfile", str(HERE / "noxfile.py"), *arguments]
-    variables = {**os.environ, "LABPROV_REPORTS": str(reports), "NOX_ENVDIR": str(nox.parents[2] / "nox")}
+    folders = ["--noxfile", str(HERE / "noxfile.py"), "--envdir", str(private_folder() / "nox")]
+    command = [str(nox), *folders, *arguments]
+    variables = {**os.environ, "LABPROV_REPORTS": str(reports)}
     process = subprocess.Popen(command, cwd=HERE, env=variables, stdin=subprocess.DEVNULL, process_group=0)
     try:
         return process.wait()

@@ -66,7 +66,7 @@ def is_reply(family: Family, packet: bytes, raw: bool, identifier: int, sequence
     if len(packet) < 8:
         return False
     kind, _, _, answered, number = struct.unpack("!BBHHH", packet[:8])
-    return kind == family.reply and number == sequence and (answered == identifier or not raw)
+    return bool(kind == family.reply and number == sequence and (answered == identifier or not raw)
 
 
 def wait_for_reply(

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.util
 import os
 import shlex
 import shutil
@@ -37,7 +36,9 @@ from tools.engines import ENGINES, PACKAGES, Engine, EngineError, running
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE / "src/labprov"
 RING = HERE / "examples/ring/ring.clab.yml"
-ECHO = HERE / "examples/echo.py"
+ECHO = "/run/echo.py"
+"""Where the ring's hosts have examples/echo.py; a node's /tmp is its own, so paths there would not do."""
+
 FAR_ADDRESSES = ("10.0.2.2", "fd00:0:0:2::2")
 """The addresses of pc2 in the ring, as seen from pc1."""
 
@@ -101,12 +102,13 @@ def private_folder() -> Path:
 
 
 def _make_environment(folder: Path) -> None:
-    """Make a virtual environment; where venv is missing, with virtualenv, which pip puts beside it."""
-    if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
-        run(sys.executable, "-m", "venv", folder)
+    """Make a virtual environment; where venv is missing or broken, with virtualenv, which pip brings."""
+    attempt = subprocess.run([sys.executable, "-m", "venv", folder], capture_output=True, check=False)
+    if attempt.returncode == 0:
         return
+    say("this Python has no working venv; virtualenv does the same")
+    shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory() as tools:
-        say("this Python has no venv; using virtualenv for it")
         run(sys.executable, "-m", "pip", "install", "--quiet", "--target", tools, "virtualenv")
         run(sys.executable, "-m", "virtualenv", "--quiet", folder, PYTHONPATH=tools)
 
@@ -150,12 +152,12 @@ def demo(arguments: Sequence[str]) -> int:
         raise Failure("the example's nodes use the program `ip`: install the package iproute2")
     programs = environment("demo", [HERE], _source_stamp())
     workspace = private_folder() / "workspace"
+    python = Path(sys.executable).resolve()
     words = _Words(programs / "labprov", workspace)
     try:
         words("deploy", "-t", RING)
-        words("inspect", "-t", RING)
         for address in FAR_ADDRESSES:
-            words("exec", "-t", RING, "--node", "pc1", "--", programs / "python", ECHO, address, "5")
+            words("exec", "-t", RING, "--node", "pc1", "--", python, ECHO, address, "5")
     finally:
         if not keep:
             words("destroy", "-t", RING, "-y")
@@ -249,8 +251,9 @@ def _nox_requirement() -> str:
 
 def _run_nox(nox: Path, arguments: Sequence[str], reports: Path) -> int:
     """Run nox's sessions in a process group of their own; at an interrupt let them finish tidily."""
-    command = [str(nox), "--noxfile", str(HERE / "noxfile.py"), *arguments]
-    variables = {**os.environ, "LABPROV_REPORTS": str(reports), "NOX_ENVDIR": str(nox.parents[2] / "nox")}
+    folders = ["--noxfile", str(HERE / "noxfile.py"), "--envdir", str(private_folder() / "nox")]
+    command = [str(nox), *folders, *arguments]
+    variables = {**os.environ, "LABPROV_REPORTS": str(reports)}
     process = subprocess.Popen(command, cwd=HERE, env=variables, stdin=subprocess.DEVNULL, process_group=0)
     try:
         return process.wait()

@@ -18,6 +18,7 @@ LOWEST = SUPPORTED[0]
 DEVELOPMENT = nox.project.dependency_groups(PROJECT, "dev")
 DISTRIBUTIONS = (".", "src/labprov_docker", "src/labprov_libvirt")
 EDITABLE = [word for folder in DISTRIBUTIONS for word in ("--editable", folder)]
+PARALLEL = ("--numprocesses=auto", "--dist=loadfile")
 REPORTS = os.environ.get("LABPROV_REPORTS")
 """A folder for pytest's reports, where somebody wants to add them up."""
 
@@ -91,7 +92,12 @@ def packages(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Every test; arguments go to pytest in place of the usual folders."""
     session.install(*EDITABLE, *DEVELOPMENT)
-    _pytest(session, f"tests-{session.python}")
+    if session.posargs:
+        _pytest(session, "chosen", *session.posargs)
+        return
+    _pytest(session, "unit", *PARALLEL, "tests/unit")
+    # One after the other: they share the machine's engines.
+    _pytest(session, "engines", "tests/contract", "tests/engines")
 
 
 @nox.session(python=LOWEST)
@@ -99,9 +105,9 @@ def lowest(session: nox.Session) -> None:
     """The unit tests with the oldest dependencies that we say we work with."""
     oldest = [requirement.replace(">=", "==") for requirement in PROJECT["project"]["dependencies"]]
     session.install(*EDITABLE, *DEVELOPMENT, *oldest)
-    _pytest(session, "lowest", "tests/unit")
+    _pytest(session, "unit", *PARALLEL, "tests/unit")
 
 
-def _pytest(session: nox.Session, name: str, *usual: str) -> None:
-    report = [f"--junitxml={REPORTS}/{name}.xml"] if REPORTS else []
-    session.run("pytest", *report, *(session.posargs or usual))
+def _pytest(session: nox.Session, what: str, *arguments: str) -> None:
+    report = [f"--junitxml={REPORTS}/{session.name}-{what}.xml"] if REPORTS else []
+    session.run("pytest", *report, *arguments)

@@ -38,7 +38,7 @@ V6 = Family(socket.AF_INET6, socket.IPPROTO_ICMPV6, 128, 129)
 def checksum(data: bytes) -> int:
     """Compute the Internet checksum (RFC 1071)."""
     padded = data + b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total > 0xFFFF:
         total = (total >> 16) + (total & 0xFFFF)
     return 0xFFFF - total

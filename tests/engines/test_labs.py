@@ -20,6 +20,7 @@ EXAMPLES = HERE.parents[2] / "examples"
 RING = EXAMPLES / "ring" / "ring.clab.yml"
 OSPF = EXAMPLES / "frr-ospf" / "frr-ospf.clab.yml"
 ECHO = EXAMPLES / "echo.py"
+NAMED = Path("/run/netns")
 CONVERGED_WITHIN = 90.0  # seconds; OSPF's dead interval is 40 where a router was killed
 
 pytestmark = pytest.mark.engine("root")
@@ -30,6 +31,8 @@ class Shell:
 
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
+        self.namespaces: set[int] = set()
+        """Every namespace that a node has had, so that none can be forgotten."""
 
     @property
     def command(self) -> list[str]:
@@ -41,6 +44,7 @@ class Shell:
         command = [*self.command, *map(str, words)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stdout + done.stderr
+        self.namespaces |= {path.stat().st_ino for path in NAMED.glob("labprov-*")}
         return done.stdout
 
     def inspect(self, lab: str) -> list[dict[str, Any]]:
@@ -54,36 +58,38 @@ class Shell:
         return subprocess.run([*self.command, *words], capture_output=True, check=False).returncode == 0
 
 
-def traces() -> dict[str, set[str]]:
-    """What a lab could leave on the machine: named namespaces, mounts, interfaces, processes in namespaces."""
-    own = os.readlink("/proc/self/ns/net")
-    processes = set()
+def inside(namespaces: set[int]) -> set[str]:
+    """The processes that are in one of these network namespaces."""
+    found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if os.readlink(folder / "ns/net") != own:
-                processes.add(f"{folder.name} {(folder / 'cmdline').read_bytes()!r}")
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue  # it ended while we looked, or is not ours to look at
-    run = Path("/run/netns")
-    return {
-        "namespaces": {path.name for path in run.iterdir()} if run.is_dir() else set(),
-        "mounts": set(Path("/proc/self/mounts").read_text().splitlines()),
-        "interfaces": {path.name for path in Path("/sys/class/net").iterdir()},
-        "processes": processes,
-    }
+            if (folder / "ns/net").stat().st_ino in namespaces:
+                found.add(f"{folder.name} {(folder / 'cmdline').read_bytes()!r}")
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended while we looked
+        except PermissionError:
+            continue  # where the machine's first process is closed even to root, it is no node either
+    return found
+
+
+def ours(workspace: Path) -> set[str]:
+    """What a lab could leave on the machine: named namespaces, interfaces, mounts."""
+    named = {f"namespace {path.name}" for path in NAMED.iterdir()} if NAMED.is_dir() else set()
+    interfaces = {f"interface {path.name}" for path in Path("/sys/class/net").iterdir()}
+    mounts = {line for line in Path("/proc/self/mounts").read_text().splitlines() if str(workspace) in line}
+    return {text for text in named | interfaces if " labprov-" in text or " lp" in text} | mounts
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
     """A workspace whose labs are gone at the end, with every trace of theirs."""
-    before = traces()
+    before = ours(tmp_path)
     shell = Shell(tmp_path / "workspace")
     yield shell
     shell("cleanup", "--all", "-y")
-    after = traces()
-    before["mounts"] |= {line for line in after["mounts"] if line.startswith("tmpfs /run/netns ")}
-    assert after == {**before, "mounts": after["mounts"]}
-    assert after["mounts"] <= before["mounts"]
+    assert ours(tmp_path) <= before
+    assert shell.namespaces
+    assert inside(shell.namespaces) == set()
     files = [path for path in shell.workspace.rglob("*") if path.is_file()]
     assert sorted(path.name for path in files) == ["workspace-id", "workspace.lock"]
 
@@ -123,7 +129,6 @@ def test_a_node_removed_behind_our_back_comes_back(shell: Shell) -> None:
     shell("deploy", "-t", RING)
     before = shell.inspect("ring")
     pids = {name: pid for name, pid in node_processes(shell).items() if name != "r3"}
-    subprocess.run(["ip", "netns", "pids", "labprov-ring-r3"], check=True, capture_output=True)
     for pid in subprocess.check_output(["ip", "netns", "pids", "labprov-ring-r3"], text=True).split():
         os.kill(int(pid), signal.SIGKILL)
     subprocess.run(["ip", "netns", "delete", "labprov-ring-r3"], check=True)
@@ -159,7 +164,9 @@ def test_ospf_converges_after_a_killed_deploy(shell: Shell) -> None:
     shell("deploy", "-t", OSPF)
     before = shell.inspect("frr-ospf")
     assert converged(shell)
-    neighbours = shell("exec", "--name", "frr-ospf", "--node", "router1", "--", "vtysh", "-c", "show ip ospf nei")
+    neighbours = shell(
+        "exec", "--name", "frr-ospf", "--node", "router1", "--", "vtysh", "-c", "show ip ospf nei"
+    )
     assert neighbours.count("Full/") == 2
     shell("restart", "--name", "frr-ospf", "--node", "router2")
     assert shell.inspect("frr-ospf") == before

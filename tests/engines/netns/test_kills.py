@@ -8,13 +8,15 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from conftest import Lab, ep
+
 from labprov import netns
 from labprov.engine import Alone, BridgeType, Joined, NodeState, Port
 from labprov.errors import EngineFailure, LabprovError
 from labprov.model import Node
 from labprov.wires.client import BOOT, SOURCES, Helper
 
-PROGRAM = """
+PROGRAM = (
+    """
 import os, signal, sys
 left = int(sys.argv.pop())
 owner = os.getpid()
@@ -29,7 +31,9 @@ def count(frame, event, what):
         if left == 0:
             os.kill(owner, signal.SIGKILL)
 sys.setprofile(count)
-""" + BOOT
+"""
+    + BOOT
+)
 """A helper that is killed before its n-th system call (where it makes that one from Python)."""
 
 

@@ -11,13 +11,25 @@ from pathlib import Path
 
 import pytest
 from conftest import Lab, processes
+
 from labprov import netns
 from labprov.engine import NodeState, Observed
 from labprov.host import Host
 from labprov.wires.switches import SWITCHES, denied
 
 NOBODY = 65534
-PACKAGES = ("attr", "attrs", "pluggy", "pytest", "_pytest", "iniconfig", "packaging", "pygments", "py", "labprov")
+PACKAGES = (
+    "attr",
+    "attrs",
+    "pluggy",
+    "pytest",
+    "_pytest",
+    "iniconfig",
+    "packaging",
+    "pygments",
+    "py",
+    "labprov",
+)
 
 
 @pytest.mark.root
@@ -65,7 +77,14 @@ def _tree(source: Path, target: Path) -> None:
 
 
 def _pytest(base: Path) -> list[str]:
-    options = ["-q", "-p", "no:cacheprovider", f"--basetemp={base}/home/tmp", "--rootdir", str(base / "tests")]
+    options = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        f"--basetemp={base}/home/tmp",
+        "--rootdir",
+        str(base / "tests"),
+    ]
     return [_interpreter(), "-B", "-m", "pytest", *options, str(base / "tests")]
 
 

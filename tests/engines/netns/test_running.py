@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Lab, processes
+
 from labprov import netns
 from labprov.errors import DeadlineExceeded, EngineFailure, InvalidInput, NotSupported
 from labprov.model import Node
@@ -105,7 +106,9 @@ def test_binds(lab: Lab, tmp_path: Path) -> None:
     binds += [f"{tmp_path}/file:/etc/hostname:ro", f"{tmp_path}/file:/var/run/new:ro"]
     before = {folder: sorted(os.listdir(folder)) for folder in ("/", "/etc", "/opt")}
     lab.up(Node(name="r1", binds=binds))
-    shown = lab.ok("r1", "cat /config/a /etc/labprov-test/deep/er/a /etc/labprov-test.conf /run/x/y/a /tmp/z/a /opt/a")
+    shown = lab.ok(
+        "r1", "cat /config/a /etc/labprov-test/deep/er/a /etc/labprov-test.conf /run/x/y/a /tmp/z/a /opt/a"
+    )
     assert shown == "aafaaa"
     assert lab.ok("r1", "cat /etc/hostname /run/new") == "ff"
     assert lab.ok("r1", "cat /etc/passwd") == Path("/etc/passwd").read_text()

@@ -225,7 +225,7 @@ class Lab:
             plan, sources = self._plan(operation, keep, reconfigure, only)
             report = operation.execute(plan, sources)
             if wait:
-                report = self._await(operation, report, sources)
+                report = self._await(operation, plan, report)
         return evolve(report, warnings=(*self.warnings, *report.warnings))
 
     def _check_files(self, only: Collection[str]) -> None:
@@ -235,18 +235,19 @@ class Lab:
                 "; ".join(missing), lab=self.name, remedy="Put the files there, or correct their paths."
             )
 
-    def _await(self, operation: Operation, report: Report, sources: Sources) -> Report:
+    def _await(self, operation: Operation, plan: Plan, report: Report) -> Report:
+        """Wait for the nodes that were started, and add what came of it to the report."""
         if not report.started:
             return report
-        scope = operation.scope(sources.prefix)
-        nodes = []
-        for name in operation.needed(operation.look(None, use_saved=True).desired, None):
-            observed = self.plugins.provider(name).observe(scope)
-            nodes += mine_of(observed, self.name, operation.workspace_id)
+        observed = operation.observe_again(plan)
         failures, untold = wait_ready(
-            [node for node in nodes if node.node in report.started],
+            [
+                node
+                for node in mine_of(observed, self.name, operation.workspace_id)
+                if node.node in report.started
+            ],
             plugins=self.plugins,
-            scope=scope,
+            scope=operation.scope(plan.prefix),
             cancelled=self._cancelled,
             ready=lambda node: self._emit(Event(kind=EventKind.NODE_READY, lab=self.name, node=node)),
         )
@@ -303,8 +304,8 @@ class Lab:
         """
         with self._operation("recover", write=True) as operation:
             sources = operation.look(None, use_saved=True)
-            report = operation.execute(operation.decide(sources, sources.desired), sources)
-            return self._await(operation, report, sources)
+            plan = operation.decide(sources, sources.desired)
+            return self._await(operation, plan, operation.execute(plan, sources))
 
     # -- nodes --------------------------------------------------------------------------------------------
 
@@ -318,8 +319,8 @@ class Lab:
         desired = self._desired(sources)
         touch = frozenset(nodes or (node.name for node in desired.machines))
         _check_nodes(desired, touch)
-        report = operation.execute(operation.decide(sources, desired, touch=touch), sources)
-        return self._await(operation, report, sources)
+        plan = operation.decide(sources, desired, touch=touch)
+        return self._await(operation, plan, operation.execute(plan, sources))
 
     def stop(self, nodes: Collection[str] = (), *, graceful: bool = False) -> Report:
         """Stop nodes; none named: all. Their definitions, disks and links stay.

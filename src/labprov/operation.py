@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from labprov import allocation, identity
 from labprov import saved as topologies
 from labprov.engine import Observed, ProviderInfo, Scope
-from labprov.errors import DocumentCorrupt, OtherWorkspace, Unavailable
+from labprov.errors import DocumentCorrupt, Unavailable
 from labprov.events import Event, EventKind
 from labprov.execute import Executor
 from labprov.facts import Facts
@@ -320,20 +320,11 @@ class Operation:
     def execute(self, plan: Plan, sources: Sources) -> Report:
         """Carry the plan out; what was bad is moved aside first, with a warning."""
         warnings = [self._move_aside(bad.error) for bad in sources.bad]
-        scope = self.scope(sources.prefix)
-        providers = sorted(set(plan.providers.values()))
-
-        def observe() -> Observed:
-            observed = Observed()
-            for name in providers:
-                observed += self.plugins.provider(name).observe(scope)
-            return observed
-
         executor = Executor(
             plan,
             plugins=self.plugins,
-            scope=scope,
-            observe=observe,
+            scope=self.scope(plan.prefix),
+            observe=lambda: self.observe_again(plan),
             emit=self.emit,
             cancelled=self.cancelled,
         )
@@ -348,6 +339,13 @@ class Operation:
         )
         return evolve(report, warnings=(*warnings, *report.warnings))
 
+    def observe_again(self, plan: Plan) -> Observed:
+        """What the providers of the plan's nodes hold now."""
+        observed = Observed()
+        for name in sorted(set(plan.providers.values())):
+            observed += self.plugins.provider(name).observe(self.scope(plan.prefix))
+        return observed
+
     def _move_aside(self, error: DocumentCorrupt) -> str:
         if error.path is None:
             raise error
@@ -356,17 +354,6 @@ class Operation:
         logger.info("%s: %s", self.lab, warning)
         self.emit(Event(kind=EventKind.WARNING, lab=self.lab, message=warning))
         return warning
-
-    def check_workspace(self, sources: Sources) -> None:
-        """See that the lab isn't another workspace's.
-
-        :raises OtherWorkspace: it is, and this workspace has nothing of it.
-        """
-        others = {node.workspace for node in sources.observed.nodes if node.lab == self.lab}
-        if others and self.workspace_id not in others:
-            raise OtherWorkspace(
-                f"it is deployed from another workspace ({', '.join(sorted(others))})", lab=self.lab
-            )
 
 
 def _reaches_host(topology: Topology) -> bool:

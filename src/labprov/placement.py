@@ -52,7 +52,7 @@ def place(
     if errors:
         raise ExceptionGroup(f"{topology.name} can't be placed", errors)
     placed = evolve(topology, nodes=tuple(nodes))
-    return Placed(placed, _unhonoured(placed, providers))
+    return Placed(placed, (*_unhonoured(placed, providers), *_without_mgmt(placed, providers)))
 
 
 def _placed(
@@ -137,6 +137,20 @@ def _unhonoured(topology: Topology, providers: Mapping[str, ProviderInfo]) -> tu
     return tuple(
         f"{', '.join(names)}: the provider {provider} does not honour '{key}'"
         for (provider, key), names in found.items()
+    )
+
+
+def _without_mgmt(topology: Topology, providers: Mapping[str, ProviderInfo]) -> tuple[str, ...]:
+    """An explicit management network is for the first node's provider; the others get one warning."""
+    if topology.mgmt is None or not topology.machines:
+        return ()
+    used = list(dict.fromkeys(node.provider for node in topology.machines if node.provider))
+    makers = [name for name in used if "mgmt" in providers[name].node_keys][:1]
+    others = [name for name in used if name not in makers]
+    return (
+        (f"mgmt: {', '.join(others)} will not use the management network that is asked for",)
+        if others
+        else ()
     )
 
 

@@ -16,6 +16,7 @@ from labprov.saved import Saved
 class Plan:
     """Everything that one operation changes, in the order in which it is done.
 
+    :param prefix: what runtime names begin with.
     :param saved: the topology to keep on disk; None: there shall be none.
     :param document: the allocations to keep on disk; None: there shall be none.
     :param persist: whether either differs from what is there.
@@ -29,6 +30,7 @@ class Plan:
 
     lab: str
     operation: str
+    prefix: str
     topology: Topology | None
     saved: Saved | None = None
     document: Allocations | None = None

@@ -80,6 +80,7 @@ def _recover_unknown(persisted: Allocations | None, observed: Observed, facts: F
     return Plan(
         lab=facts.lab,
         operation=facts.operation,
+        prefix=facts.prefix,
         topology=None,
         document=document,
         persist=document != persisted,
@@ -297,6 +298,7 @@ class _Reconciler:
         return Plan(
             lab=self.facts.lab,
             operation=self.facts.operation,
+            prefix=self.facts.prefix,
             topology=self.desired,
             saved=saved,
             document=document,

@@ -27,6 +27,7 @@ import tomllib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -75,8 +76,8 @@ def run(*command: str | Path, **variables: str) -> None:
 def _candidates() -> Iterator[Path]:
     """Give the folders that may become the private one, best first."""
     yield HERE / ".bootstrap"
-    cache = os.environ.get("XDG_CACHE_HOME")
-    yield Path(cache or os.path.expanduser("~/.cache")).absolute() / "labprov-bootstrap"
+    given = os.environ.get("XDG_CACHE_HOME")
+    yield Path(given or os.path.expanduser("~/.cache")).absolute() / "labprov-bootstrap"
     yield Path(tempfile.gettempdir()) / f"labprov-bootstrap-{os.geteuid()}"
 
 
@@ -90,6 +91,7 @@ def _usable(folder: Path) -> bool:
     return folder.lstat().st_uid == os.geteuid() and os.access(folder, os.W_OK)
 
 
+@cache
 def private_folder() -> Path:
     """Choose the folder that holds all that this program makes.
 
@@ -282,10 +284,10 @@ def test(arguments: Sequence[str]) -> int:
     """Run everything on engines of our own; with arguments for pytest, the tests alone."""
     nox = environment("test", [_nox_requirement()], f"{sys.version} {_nox_requirement()}") / "nox"
     chosen = ["--session", "tests", "--", *arguments] if arguments else []
-    with tempfile.TemporaryDirectory(prefix="labprov-reports-") as folder, running(_engines_to_run()):
-        reports = Path(folder)
-        code = _run_nox(nox, chosen, reports)
-        print(f"\nAll interpreters together:\n{_summary(reports)}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="labprov-reports-") as folder:
+        with running(_engines_to_run()):
+            code = _run_nox(nox, chosen, Path(folder))
+        print(f"\nAll interpreters together:\n{_summary(Path(folder))}", flush=True)
     return code
 
 
@@ -304,7 +306,10 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, _interrupt)
-    say(f"Python {sys.version.split()[0]}, user id {os.geteuid()}, files in {private_folder()}")
+    folder = private_folder()
+    if not os.access(Path("~").expanduser(), os.W_OK):
+        os.environ["HOME"] = str(folder)  # pip, virtualenv and others keep caches there
+    say(f"Python {sys.version.split()[0]}, user id {os.geteuid()}, files in {folder}")
     try:
         return commands[sys.argv[1]](sys.argv[2:])
     except (Failure, EngineError) as error:

@@ -110,4 +110,5 @@ def lowest(session: nox.Session) -> None:
 
 def _pytest(session: nox.Session, what: str, *arguments: str) -> None:
     report = [f"--junitxml={REPORTS}/{session.name}-{what}.xml"] if REPORTS else []
-    session.run("pytest", *report, *arguments)
+    # Not in the checkout, which whoever runs this may not be able to write.
+    session.run("pytest", "-o", f"cache_dir={session.create_tmp()}/cache", *report, *arguments)

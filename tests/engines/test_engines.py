@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from tools.engines.engine import must, program
+from tools.engines.libvirt import uri
 
 BUSYBOX = Path("/bin/busybox")
 
@@ -63,8 +64,9 @@ def test_a_bridge_carries_a_tagged_port(bridge: str) -> None:
 @pytest.mark.engine("libvirt")
 def test_the_daemon_runs_qemu() -> None:
     """Libvirt's QEMU driver answers, and can emulate a machine without KVM."""
-    assert "QEMU" in must("virsh", "version", "--daemon")
-    assert "<domain>qemu</domain>" in must("virsh", "domcapabilities", "--virttype", "qemu")
+    assert "QEMU" in must("virsh", "--connect", uri(), "version", "--daemon")
+    said = must("virsh", "--connect", uri(), "domcapabilities", "--virttype", "qemu")
+    assert "<domain>qemu</domain>" in said
 
 
 @pytest.mark.engine("libvirt")

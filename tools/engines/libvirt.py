@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,11 @@ RUN = Path("/run/libvirt")
 
 # Without virtlogd QEMU's output goes to plain files: one daemon less to run.
 QEMU_SETTINGS = 'stdio_handler = "file"\n'
+
+
+def uri() -> str:
+    """Give the address of the daemon to test with; never a user's own, which virsh would start by itself."""
+    return os.environ.get("LIBVIRT_DEFAULT_URI") or "qemu:///system"
 
 
 class Libvirt(Engine):
@@ -33,8 +39,8 @@ class Libvirt(Engine):
     programs = ("libvirtd", "virsh", "unshare", "mount")
 
     def why_not(self) -> str | None:
-        """Ask the daemon that LIBVIRT_DEFAULT_URI names (as root: the system's) for its version."""
-        return refusal("virsh", "--quiet", "version", "--daemon")
+        """Ask the daemon at :func:`uri` for its version."""
+        return refusal("virsh", "--quiet", "--connect", uri(), "version", "--daemon")
 
     def environment(self, folder: Path) -> Mapping[str, str]:
         """Name our socket in the default URI."""

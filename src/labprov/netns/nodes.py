@@ -20,7 +20,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 @hookimpl
 def labprov_prepare_lab(scope: Scope, topology: Topology) -> bool:
     """Make the parking namespace."""
-    helper(scope).request("prepare", lab=scope.lab, prefix=scope.prefix)
+    helper(scope).request("prepare", lab=scope.lab)
     return True
 
 
@@ -28,7 +28,7 @@ def labprov_prepare_lab(scope: Scope, topology: Topology) -> bool:
 def labprov_remove_lab(scope: Scope) -> bool:
     """Remove the parking namespace with its segments, and the logs; the last lab takes the holder along."""
     folder = naming.logs(scope, scope.lab or "")
-    helper(scope).request("remove_lab", lab=scope.lab, prefix=scope.prefix, logs=str(folder))
+    helper(scope).request("remove_lab", lab=scope.lab, logs=str(folder))
     return True
 
 
@@ -65,7 +65,7 @@ def labprov_start_nodes(scope: Scope, nodes: Sequence[NodeSpec]) -> list[Labprov
 def _start(scope: Scope, spec: NodeSpec) -> dict[str, Any]:
     node = spec.node
     return {
-        "name": spec.name,
+        "name": spec.runtime_name,
         "hostname": node.hostname or node.name,
         "argv": _argv(scope, node),
         "env": environment(node),

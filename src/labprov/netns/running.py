@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import tempfile
@@ -16,6 +15,8 @@ from labprov.errors import DeadlineExceeded, NodeNotRunning, NotSupported
 from labprov.hookspecs import hookimpl
 from labprov.netns import naming
 from labprov.netns.nodes import PATH
+from labprov.wires.processes import read, ready
+from labprov.wires.rootfs import has_mark
 
 _MARK = "LABPROV_EXEC"
 """A variable that a command and all that it starts have in their environment, so that it can be ended."""
@@ -38,14 +39,9 @@ def _entered(node: ObservedNode) -> tuple[list[str], dict[str, str]]:
 
 def _environment(node: ObservedNode, pid: int) -> dict[str, str]:
     """What the node's first process was started with."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            entries = file.read().split(b"\0")
-    except (FileNotFoundError, ProcessLookupError) as error:
-        raise NodeNotRunning(
-            "the node ended just now", lab=node.lab, node=node.node, remedy="Start it."
-        ) from error
-    pairs = (os.fsdecode(entry).partition("=") for entry in entries)
+    if not has_mark(read(pid, "mountinfo"), node.runtime_name):
+        raise NodeNotRunning("the node has ended", lab=node.lab, node=node.node, remedy="Start it.")
+    pairs = (os.fsdecode(entry).partition("=") for entry in read(pid, "environ").split(b"\0"))
     return {"PATH": PATH, **{name: value for name, equals, value in pairs if equals and name}}
 
 
@@ -68,20 +64,29 @@ def labprov_exec(scope: Scope, node: ObservedNode, command: Sequence[str], timeo
             start_new_session=True,
         )
         try:
-            code = process.wait(timeout)
-        except subprocess.TimeoutExpired as error:
-            _end(process, mark)
+            in_time = _ended(process, timeout)
+        finally:
+            if process.poll() is None:
+                _end(process, mark)
+        if not in_time:
             raise DeadlineExceeded(
                 f"the command did not end within {timeout:g} s, and was ended: {command[0]}",
                 lab=node.lab,
                 node=node.node,
-            ) from error
-        except BaseException:
-            _end(process, mark)
-            raise
+            )
+        code = process.returncode
         out.seek(0)
         err.seek(0)
         return Result(128 - code if code < 0 else code, out.read(), err.read())
+
+
+def _ended(process: subprocess.Popen[bytes], timeout: float) -> bool:
+    """Wait for the end of the command, as long as it may take."""
+    fd = os.pidfd_open(process.pid)
+    try:
+        return ready(fd, timeout)
+    finally:
+        os.close(fd)
 
 
 def _end(process: subprocess.Popen[bytes], mark: str) -> None:
@@ -108,7 +113,7 @@ def _kill(pid: int) -> None:
         fd = os.pidfd_open(pid)
         try:
             signal.pidfd_send_signal(fd, signal.SIGKILL)
-            select.select([fd], [], [])
+            ready(fd, None)
         finally:
             os.close(fd)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import select
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from labprov.hookspecs import hookimpl
 from labprov.model import Endpoint
 from labprov.netns import naming
 from labprov.wires import Helper, helper
+from labprov.wires.processes import ready
 
 
 class Listening:
@@ -63,7 +63,7 @@ class NetnsHarness:
         fd = os.pidfd_open(node.process)
         try:
             signal.pidfd_send_signal(fd, signal.SIGKILL)
-            select.select([fd], [], [])
+            ready(fd, None)
         finally:
             os.close(fd)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import select
 import subprocess
 import sys
 import tempfile
@@ -16,6 +16,7 @@ from typing import IO, Any, Self
 from labprov import errors
 from labprov.engine import Scope
 from labprov.errors import DeadlineExceeded, EngineFailure, LabprovError
+from labprov.wires.processes import ready
 
 SOURCES = str(Path(__file__).resolve().parent.parent)
 BOOT = """
@@ -59,7 +60,8 @@ class Helper:
             return
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # a request that it died before reading
+                    pipe.close()
         try:
             process.wait(self._deadline)
         except subprocess.TimeoutExpired:
@@ -119,7 +121,7 @@ class Helper:
         until = time.monotonic() + self._deadline
         parts: list[bytes] = []
         while not parts or not parts[-1].endswith(b"\n"):
-            if not select.select([fd], [], [], max(0.0, until - time.monotonic()))[0]:
+            if not ready(fd, max(0.0, until - time.monotonic())):
                 self._kill()
                 raise DeadlineExceeded(
                     f"the helper process did not answer within {self._deadline:g} s, and was ended"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
 import struct
 import time
 
+from labprov.wires.processes import ready
 from labprov.wires.spaces import Space
 
 _ALL = 0x0003
@@ -43,7 +43,7 @@ class Listener:
         found: list[bytes] = []
         while count is None or len(found) < count:
             rest = max(0.0, until - time.monotonic())
-            if not select.select([self._socket], [], [], rest)[0]:
+            if not ready(self._socket.fileno(), rest):
                 break
             with contextlib.suppress(BlockingIOError):
                 frame = self._receive()

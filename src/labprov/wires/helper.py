@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import select
 import signal
 import sys
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from labprov.errors import EngineFailure, LabprovError
 from labprov.wires import carrier, frames, holder, nodes, observing, plugging
 from labprov.wires.alias import SpaceAlias
 from labprov.wires.parking import Owner, Parking
+from labprov.wires.processes import ready
 from labprov.wires.spaces import FOLDER, Kernel
 from labprov.wires.spawn import Start, raise_limits
 
@@ -66,7 +66,7 @@ class Helper:
     def _moved(self) -> bool:
         if self.holder is None:
             return False
-        return bool(select.select([self.pidfd], [], [], 0)[0])
+        return ready(self.pidfd, 0)
 
     def _read(self, name: str, request: Request) -> Any:
         if self.holder is None:
@@ -106,7 +106,7 @@ def _absent(name: str, request: Request) -> Any:
 
 
 def _owner(request: Request) -> Owner:
-    return Owner(request["lab"], request["workspace"], request["prefix"])
+    return Owner(request["lab"], request["workspace"])
 
 
 def _named(item: Request) -> nodes.Named:

@@ -21,6 +21,8 @@ _SKIP_STATISTICS = 1 << 3
 _NETNSA_NSID, _NETNSA_FD = 1, 3
 
 UP = 0x1
+_AF_SPEC, _AF_INET6, _ADDR_GEN_MODE, _MODE_NONE = 26, 10, 8, 1
+_NO_ADDRESS = nl.attribute(_AF_SPEC, nl.attribute(_AF_INET6, nl.u8(_ADDR_GEN_MODE, _MODE_NONE)))
 _LOWER_UP = 0x10000
 _INFO = struct.Struct("=BxHiII")
 _NUMBER = struct.Struct("=i")
@@ -153,12 +155,14 @@ def change(
     alias: str | None = None,
     master: int | None = None,
     into: int | None = None,
+    silent: bool = False,
 ) -> nl.Message:
     """Change an interface; what is None stays.
 
     :param which: its number, or its name (then it can't get a new *name* in the same message).
     :param master: the number of a bridge, 0 for none.
     :param into: the open namespace that it shall move to.
+    :param silent: it shall get no IPv6 address by itself, and so say nothing of its own.
     """
     index, now = (which, name) if isinstance(which, int) else (0, which)
     body = _INFO.pack(0, 0, index, UP if up else 0, 0 if up is None else UP)
@@ -168,6 +172,7 @@ def change(
     body += nl.attribute(IFALIAS, alias.encode()) if alias is not None else b""
     body += nl.u32(MASTER, master) if master is not None else b""
     body += nl.u32(NET_NS_FD, into) if into is not None else b""
+    body += _NO_ADDRESS if silent else b""
     return nl.Message(nl.SETLINK, body)
 
 

@@ -52,7 +52,7 @@ def unshare(kinds: int) -> None:
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
-    """mount(2); empty *kind* and *data* are passed as NULL."""
+    """Mount a file system; empty *kind* and *data* are passed as NULL."""
     _check(
         _libc.mount(
             source.encode(),
@@ -66,7 +66,7 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 
 
 def umount(target: str, flags: int = MNT_DETACH | UMOUNT_NOFOLLOW) -> None:
-    """umount2(2), lazily by default."""
+    """Take a mount away, lazily by default."""
     _check(_libc.umount2(os.fsencode(target), flags), f"umount {target}")
 
 

@@ -30,7 +30,6 @@ class Owner:
 
     lab: str
     workspace: str
-    prefix: str
 
 
 class Parking:
@@ -43,12 +42,12 @@ class Parking:
     @property
     def name(self) -> str:
         """Its name under ``/run/netns``."""
-        return "lp-parking-" + digest(self._owner.workspace, self._owner.prefix, self._owner.lab)
+        return "lp-parking-" + digest(self._owner.workspace, self._owner.lab)
 
     @property
     def alias(self) -> SpaceAlias:
         """Its label."""
-        return SpaceAlias(PARKING, self._owner.lab, "", self._owner.prefix, self._owner.workspace)
+        return SpaceAlias(PARKING, self._owner.lab, "", "", self._owner.workspace)
 
     def find(self) -> Space | None:
         """It, if it is there."""

@@ -5,6 +5,7 @@ Helper side: standard library only.
 
 from __future__ import annotations
 
+import errno
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ class Target:
     side: str
     master: Link | None = None
     learn: bool = True
+    on_host: bool = False
 
     def settle(self, name: str, alias: PortAlias) -> list[nl.Message]:
         """Label the half called *name*, put it on its bridge, and bring it up."""
@@ -104,7 +106,8 @@ class Target:
         if self.master is None:
             return [links.change(name, alias=text, up=True, master=0)]
         enslave = links.change(name, alias=text, up=True, master=self.master.index)
-        return [enslave, links.bridge_port(name, self.learn)]
+        quiet = [links.change(name, silent=True)] if self.on_host else []
+        return [*quiet, enslave, links.bridge_port(name, self.learn)]
 
 
 class Plugger:
@@ -134,7 +137,7 @@ class Plugger:
                 f"the host has no Linux bridge called {far['bridge']}",
                 remedy=f"Make it (ip link add {far['bridge']} type bridge), or correct the topology.",
             )
-        return Target(home, None, HALF, master, far["learn"])
+        return Target(home, None, HALF, master, far["learn"], on_host=True)
 
     def _clear(self, home: Space, name: str, order: Order) -> None:
         """See to it that *name* is free on the host, or already this port's."""
@@ -335,36 +338,55 @@ def plug(kernel: Kernel, owner: Owner, orders: Sequence[Order], *, rootless: boo
             wiring.know(space)
     batch = Batch(wiring, outcomes)
     for numbers in _wires(orders):
-        try:
-            _plug(plugger, batch, orders, ports, numbers, outcomes)
-        except LabprovError as error:
-            _note(outcomes, numbers, error)
-        except OSError as error:
-            _note(outcomes, numbers, _failure(error))
+        found = [ports[number] for number in numbers if number in ports]
+        if len(found) < len(numbers):
+            missing = next(outcome for number in numbers if (outcome := outcomes[number]))
+            _note(outcomes, numbers, missing)
+            continue
+        failed = _attempt(kernel, plugger, batch, found, numbers)
+        if failed is not None:
+            _note(outcomes, numbers, failed)
     batch.send()
     for order, outcome in zip(orders, outcomes, strict=True):
         _place(outcome, order)
     return outcomes
 
 
-def _plug(
-    plugger: Plugger,
-    batch: Batch,
-    orders: Sequence[Order],
-    ports: Mapping[int, Port],
-    numbers: tuple[int, ...],
-    outcomes: Sequence[Outcome],
-) -> None:
-    ends = [ports[number] for number in numbers if number in ports]
-    if len(ends) < len(numbers):
-        raise next(outcome for number in numbers if (outcome := outcomes[number]))
-    if len(ends) == 2:
-        if not plugger.pair(*ends):
-            batch.pair(ends[0], ends[1], numbers)
-    elif orders[numbers[0]].far["type"] == "peer":
+_VANISHING = {errno.ENODEV, errno.ENOENT, errno.EEXIST, errno.EADDRNOTAVAIL}
+_ATTEMPTS = 5
+
+
+def _attempt(
+    kernel: Kernel, plugger: Plugger, batch: Batch, ports: Sequence[Port], numbers: tuple[int, ...]
+) -> LabprovError | None:
+    """Plug one wire; looked at anew where something vanished meanwhile.
+
+    A namespace that was removed goes some time after its name, and takes the other ends of its pairs with
+    it at a moment of the kernel's choice.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            _plug(plugger, batch, ports, numbers)
+        except LabprovError as error:
+            return error
+        except OSError as error:
+            if attempt == _ATTEMPTS or error.errno not in _VANISHING:
+                return _failure(error)
+            kernel.forget()
+        else:
+            break
+    return None
+
+
+def _plug(plugger: Plugger, batch: Batch, ports: Sequence[Port], numbers: tuple[int, ...]) -> None:
+    first = ports[0]
+    if len(ports) == 2:
+        if not plugger.pair(first, ports[1]):
+            batch.pair(first, ports[1], numbers)
+    elif first.order.far["type"] == "peer":
         raise EngineFailure("the other end of the wire is not in the batch", remedy="Plug both ends at once.")
-    elif not plugger.single(ends[0]):
-        batch.single(ends[0], plugger.target(orders[numbers[0]]), numbers)
+    elif not plugger.single(first):
+        batch.single(first, plugger.target(first.order), numbers)
 
 
 def _wires(orders: Sequence[Order]) -> Iterator[tuple[int, ...]]:

@@ -27,7 +27,7 @@ def plug(scope: Scope, ports: Sequence[tuple[Port, Place]]) -> list[Outcome]:
     todo = [number for number, outcome in enumerate(outcomes) if outcome is None]
     if todo:
         orders = [_order(scope, *ports[number]) for number in todo]
-        answers = helper(scope).batch("plug", lab=scope.lab, prefix=scope.prefix, ports=orders)
+        answers = helper(scope).batch("plug", lab=scope.lab, ports=orders)
         for number, answer in zip(todo, answers, strict=True):
             outcomes[number] = answer
     return [outcome or place for outcome, (_, place) in zip(outcomes, ports, strict=True)]
@@ -106,4 +106,4 @@ def _ends(scope: Scope, ends: Sequence[tuple[Endpoint, Place]]) -> dict[str, Any
         for end, place in ends
         if isinstance(place, Namespace)
     ]
-    return {"lab": scope.lab, "prefix": scope.prefix, "ends": found}
+    return {"lab": scope.lab, "ends": found}

@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 
 from labprov.errors import Unavailable
-from labprov.wires.rootfs import MARK
+from labprov.wires.rootfs import has_mark
 
 _GONE = (FileNotFoundError, ProcessLookupError)
 
@@ -28,7 +28,7 @@ def first_processes(inodes: Collection[int]) -> dict[int, int]:
     found: dict[int, int] = {}
     for pid in _pids():
         inode = wanted.get(_namespace(pid, "net"))
-        if inode is not None and _is_first(pid) and _has_mark(pid):
+        if inode is not None and _is_first(pid) and has_mark(read(pid, "mountinfo")):
             found[inode] = pid
     return found
 
@@ -51,15 +51,6 @@ def _namespace(pid: int, kind: str) -> str:
 def _is_first(pid: int) -> bool:
     numbers = read(pid, "status").partition(b"\nNSpid:")[2].partition(b"\n")[0].split()
     return len(numbers) > 1 and numbers[-1] == b"1"
-
-
-def _has_mark(pid: int) -> bool:
-    for line in read(pid, "mountinfo").splitlines():
-        words = line.split()
-        if words[4] == b"/":
-            source = words[words.index(b"-") + 2]
-            return source.startswith(MARK.encode())
-    return False
 
 
 def read(pid: int, name: str) -> bytes:
@@ -98,6 +89,13 @@ def end(pids: Iterable[int], grace: float) -> None:
         left = _wait(asked, grace)
         _send(left, signal.SIGKILL)
         _wait(set(waiting) - asked | left, None)
+
+
+def ready(fd: int, seconds: float | None) -> bool:
+    """Wait until *fd* is readable (a pidfd: until that process has ended), but not longer than *seconds*."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
 def _send(fds: Iterable[int], number: signal.Signals) -> None:

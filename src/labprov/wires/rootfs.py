@@ -19,6 +19,17 @@ from labprov.wires import linux
 MARK = "labprov:"
 """The source of a node's root, as ``/proc/<pid>/mountinfo`` shows it, is this and the node's name."""
 
+
+def has_mark(mountinfo: bytes, name: str = "") -> bool:
+    """Whether a process with these mounts is a node's (that node's, by its runtime name)."""
+    for line in mountinfo.splitlines():
+        words = line.split()
+        if words[4] == b"/":
+            source = words[words.index(b"-") + 2].decode(errors="replace")
+            return source == MARK + name if name else source.startswith(MARK)
+    return False
+
+
 _OWN = {"proc", "sys", "run", "tmp"}
 _KEPT = {
     os.ST_NOSUID: linux.MS_NOSUID,

@@ -157,6 +157,11 @@ class Kernel:
                 return None
             raise
 
+    def forget(self) -> None:
+        """Read every namespace's interfaces anew at the next use."""
+        for space in (self.home, *self._open.values()):
+            space.forget()
+
     def named(self, name: str) -> Space | None:
         """The namespace called *name*."""
         return self.space(f"{FOLDER}/{name}")
@@ -180,12 +185,7 @@ class Kernel:
         if space is None:
             return None
         if space.owner is None or not space.owner.same_owner(owner):
-            raise ForeignResource(
-                f"the network namespace {name} exists and is not labprov's",
-                lab=owner.lab,
-                node=owner.node or None,
-                remedy=f"Remove it (ip netns delete {name}), or use another prefix.",
-            )
+            raise _foreign(name, owner, space.owner)
         return space
 
     def make(self, name: str, owner: SpaceAlias | None, sysctls: Mapping[str, str] | None = None) -> Space:
@@ -232,6 +232,18 @@ class Kernel:
                     raise
             os.unlink(space.path)
         space.close()
+
+
+def _foreign(name: str, wanted: SpaceAlias, found: SpaceAlias | None) -> ForeignResource:
+    whose = "is not labprov's"
+    if found is not None:
+        whose = f"belongs to node {found.node} of lab {found.lab} (workspace {found.workspace})"
+    return ForeignResource(
+        f"the network namespace {name} exists and {whose}",
+        lab=wanted.lab,
+        node=wanted.node or None,
+        remedy=f"Remove it (ip netns delete {name}), or use another prefix.",
+    )
 
 
 def write_sysctl(key: str, value: str) -> None:

@@ -33,6 +33,7 @@ _SIGNALS = (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal
 class Start:
     """What a node's first process shall be.
 
+    :param name: the node's runtime name, which marks its root.
     :param argv: program and arguments; empty: :data:`PAUSE`.
     :param log: absolute path; the output goes there, the file is emptied first.
     """
@@ -68,7 +69,7 @@ def start(spaces: Sequence[Space], starts: Sequence[Start]) -> list[LabprovError
         _or_die(writing, lambda: _nurse(spaces, starts, writing))
     for _, end in pipes:
         os.close(end)
-    outcomes = [_outcome(pipe[0], wanted) for pipe, wanted in zip(pipes, starts, strict=True)]
+    outcomes = [_outcome(pipe) for pipe, _ in pipes]
     os.waitpid(nursery, 0)
     return outcomes
 
@@ -92,7 +93,7 @@ def _nurse(spaces: Sequence[Space], starts: Sequence[Start], pipes: Sequence[int
     os._exit(0)
 
 
-def _outcome(pipe: int, wanted: Start) -> LabprovError | None:
+def _outcome(pipe: int) -> LabprovError | None:
     """What the process says before its command runs: nothing if that did (the pipe closes on exec)."""
     with os.fdopen(pipe, "rb") as file:
         said = file.read()
@@ -100,7 +101,7 @@ def _outcome(pipe: int, wanted: Start) -> LabprovError | None:
         return None
     answer: dict[str, Any] = json.loads(said)
     kind = InvalidInput if answer["invalid"] else EngineFailure
-    return kind(answer["message"], node=wanted.name, remedy=answer["remedy"])
+    return kind(answer["message"], remedy=answer["remedy"])
 
 
 def _or_die(pipes: Sequence[int], work: Callable[[], None]) -> NoReturn:

@@ -10,6 +10,8 @@ end itself: parked, or in the host's namespace. Helper side: standard library on
 
 from __future__ import annotations
 
+import errno
+import string
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -107,8 +109,8 @@ class Wiring:
     def free_name(self, space: Space, alias: PortAlias) -> str:
         """A name in *space* for the other side of that end: ``lp``, ten digits, the next free letter."""
         stem = "lp" + digest(self.owner.workspace, alias.lab, alias.node, alias.interface)
-        letters = ("", *"abcdefghijklmnopqrstuvwxyz")
-        return next(stem + letter for letter in letters if stem + letter not in space.links)
+        names = [stem, *(stem + letter for letter in string.ascii_lowercase)]
+        return next(name for name in names if name not in space.links)
 
     def part(self, keep: Found, leave: Found, *, cut: bool = False) -> None:
         """Take two ends of one wire apart: *keep* is untouched, *leave* is made anew; both have halves then.
@@ -187,6 +189,8 @@ class Wiring:
             space.forget()
         if end is not None:
             end[0].forget()  # its other end is somewhere else now
+        if name not in space.links:
+            raise OSError(errno.ENODEV, "it vanished while it was moved", name)
         return space.links[name]
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from conftest import Lab, ep
 
 from labprov import netns
 from labprov.engine import Alone, BridgeType, Joined, NodeState, Port
 from labprov.errors import EngineFailure, LabprovError
 from labprov.model import Node
 from labprov.wires.client import BOOT, SOURCES, Helper
+from tests.engines.netns.rig import Lab, ep
 
 PROGRAM = (
     """
@@ -89,7 +89,6 @@ def test_deploy_after_a_kill(lab: Lab, calls: int) -> None:
     """A deploy that was killed at any moment is completed by the next one."""
     with dying(lab, calls), pytest.raises(EngineFailure, match="helper process died"):
         deploy(lab)
-        raise AssertionError("the helper made fewer calls than that")
     assert deploy(lab) == []
     check(lab)
 

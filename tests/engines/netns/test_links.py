@@ -5,13 +5,13 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from conftest import Lab, ep, mac_of
 
 from labprov import netns
 from labprov.engine import Alone, BridgeType, Far, HostEnd, Joined, ObservedInterface
 from labprov.errors import Conflict, LabprovError, NodeNotFound, NotSupported
 from labprov.model import Endpoint, Node
 from labprov.netns.suite import NetnsHarness
+from tests.engines.netns.rig import Lab, ep, mac_of
 
 A = bytes.fromhex("020000000a01")
 B = bytes.fromhex("020000000b02")
@@ -134,7 +134,8 @@ def test_resources(lab: Lab) -> None:
 
 
 CONFIGURE = (
-    "ip addr add 10.0.0.1/24 dev {i} && ip addr add 10.0.1.1/24 dev {i} && ip addr add fd00::1/64 dev {i} nodad"
+    "ip addr add 10.0.0.1/24 dev {i} && ip addr add 10.0.1.1/24 dev {i}"
+    " && ip addr add fd00::1/64 dev {i} nodad"
     " && ip route add 10.9.0.0/16 via 10.0.0.9 && ip route add default via 10.0.1.9"
     " && ip -6 route add fd09::/48 via fd00::9 && ip route add 10.8.0.0/16 dev {i} metric 7 table 33"
 )
@@ -373,7 +374,7 @@ def test_carrier_of_a_lone_end(lab: Lab) -> None:
 def test_host_needs_root(lab: Lab) -> None:
     """An unprivileged user's link to the host is refused, with the remedy."""
     lab.create(Node(name="r1"))
-    fars = (HostEnd("lpt0"), Joined("lpt0", BridgeType.HOST, learn=True))
+    fars: tuple[Far, ...] = (HostEnd("lpt0"), Joined("lpt0", BridgeType.HOST, learn=True))
     for outcome in lab.plug(*(lab.port(f"r1:eth{n}", far, 100) for n, far in enumerate(fars))):
         assert isinstance(outcome, NotSupported)
         assert "as root" in str(outcome)

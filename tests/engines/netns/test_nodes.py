@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from conftest import Lab, processes
 
 from labprov import netns
 from labprov.engine import NodeState
 from labprov.errors import EngineFailure, ForeignResource, InvalidInput, NodeNotRunning
 from labprov.model import Node
 from labprov.netns.suite import NetnsHarness
+from tests.engines.netns.rig import Lab, processes
 
 
 def marked(lab: Lab, name: str, **words: object) -> Node:

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Lab, processes
 
 from labprov import netns
 from labprov.engine import NodeState, Observed
 from labprov.host import Host
 from labprov.wires.switches import SWITCHES, denied
+from tests.engines.netns.rig import Lab, processes
 
 NOBODY = 65534
 PACKAGES = (
@@ -67,7 +67,7 @@ def _copy(base: Path) -> None:
             _tree(origin.parent, base / "site" / name)
         else:
             shutil.copy(origin, base / "site" / origin.name)
-    _tree(Path(__file__).parent, base / "tests")
+    _tree(Path(__file__).parent, base / "site" / "tests" / "engines" / "netns")
     (base / "home").mkdir()
     os.chown(base / "home", NOBODY, NOBODY)
 
@@ -77,15 +77,8 @@ def _tree(source: Path, target: Path) -> None:
 
 
 def _pytest(base: Path) -> list[str]:
-    options = [
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        f"--basetemp={base}/home/tmp",
-        "--rootdir",
-        str(base / "tests"),
-    ]
-    return [_interpreter(), "-B", "-m", "pytest", *options, str(base / "tests")]
+    options = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", f"--basetemp={base}/home/tmp"]
+    return [_interpreter(), "-B", "-m", "pytest", *options, f"--rootdir={base}/site", f"{base}/site/tests"]
 
 
 def _interpreter() -> str:

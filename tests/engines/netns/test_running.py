@@ -7,11 +7,11 @@ import pty
 from pathlib import Path
 
 import pytest
-from conftest import Lab, processes
 
 from labprov import netns
 from labprov.errors import DeadlineExceeded, EngineFailure, InvalidInput, NotSupported
 from labprov.model import Node
+from tests.engines.netns.rig import Lab, processes
 
 
 def test_exec_keeps_bytes_and_streams_apart(lab: Lab) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -40,6 +41,13 @@ def answering(path: Path, answer: bytes) -> Iterator[None]:
         thread.join()
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Give a folder with a short path: a socket's may have 107 characters, and tmp_path names the test."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
 def http(body: bytes) -> bytes:
     """Wrap a body into an answer of HTTP."""
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
@@ -73,19 +81,19 @@ def test_claims_nothing(name: str) -> None:
     assert not {*info.capabilities, *info.joins, *info.node_keys}
 
 
-def test_docker_daemon_is_found(tmp_path: Path) -> None:
+def test_docker_daemon_is_found(folder: Path) -> None:
     """A daemon that answers is told, with its version."""
-    with answering(tmp_path / "d", http(json.dumps({"Version": "20.10.24"}).encode())):
-        info = docker_at(tmp_path / "d")
+    with answering(folder / "d", http(json.dumps({"Version": "20.10.24"}).encode())):
+        info = docker_at(folder / "d")
     assert info.engine_version == "20.10.24"
     assert "version 20.10.24, answers" in remedy(info)
 
 
 @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", http(b"{"), http(b"[]"), http(b"{}")])
-def test_docker_daemon_that_talks_nonsense(tmp_path: Path, answer: bytes) -> None:
+def test_docker_daemon_that_talks_nonsense(folder: Path, answer: bytes) -> None:
     """What does not answer like a Docker daemon is none, and never an exception."""
-    with answering(tmp_path / "d", answer):
-        info = docker_at(tmp_path / "d")
+    with answering(folder / "d", answer):
+        info = docker_at(folder / "d")
     assert info.engine_version == ""
     assert "No Docker daemon answers" in remedy(info)
 
@@ -96,13 +104,13 @@ def test_docker_daemon_elsewhere() -> None:
     assert "tcp://192.0.2.1:2375 was not asked" in remedy(info)
 
 
-def test_libvirt_daemon_is_found(tmp_path: Path) -> None:
+def test_libvirt_daemon_is_found(folder: Path) -> None:
     """A libvirt daemon that listens is told; without one that is told as well."""
-    uri = f"qemu:///system?socket={tmp_path}/l"
+    uri = f"qemu:///system?socket={folder}/l"
     before = labprov_libvirt.labprov_provider_info(Host(options={"libvirt_uri": uri}))
     assert "No libvirt daemon listens" in remedy(before)
     with closing(socket.socket(socket.AF_UNIX)) as listener:
-        listener.bind(f"{tmp_path}/l")
+        listener.bind(f"{folder}/l")
         listener.listen()
         after = labprov_libvirt.labprov_provider_info(Host(options={"libvirt_uri": uri}))
     assert "A libvirt daemon listens" in remedy(after)

@@ -418,6 +418,8 @@ def test_bridge_of_the_host(lab: Lab) -> None:
     try:
         lab.good(lab.port("r1:eth1", Joined("lpt-br0", BridgeType.HOST, learn=True), 100))
         assert lab.interface("r1:eth1").far == Joined("lpt-br0", BridgeType.HOST, learn=True)
+        (half,) = ip("-o", "link", "show", "master", "lpt-br0").splitlines()
+        assert ip("-6", "addr", "show", "dev", half.split(": ")[1].partition("@")[0]) == ""
         lab.alone("r1:eth1")
         assert lab.interface("r1:eth1").far == Alone()
         assert "master lpt-br0" not in ip("-o", "link")

@@ -50,7 +50,7 @@ def lab(workspace: Path) -> Iterator[Lab]:
     found.host.close()
     parking = "lp-parking-" + digest(found.workspace_id, found.name)
     assert not [entry for entry in named_namespaces() | mounts() if found.name in entry or parking in entry]
-    assert not [entry for entry in host_interfaces() if entry.startswith("lpt-")]
+    assert not [entry for entry in host_interfaces() if found.name in entry]
     assert not processes(found.workspace_id)
     assert not [path for path in workspace.rglob("*") if path.is_file()]
 

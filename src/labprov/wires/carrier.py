@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from labprov.errors import EngineFailure, LabprovError, NodeNotFound
 from labprov.wires import links
 from labprov.wires.alias import PortAlias
+from labprov.wires.ends import End, Outcome, cut_to
 from labprov.wires.parking import Owner
-from labprov.wires.plugging import End, Outcome, cut_to
 from labprov.wires.spaces import Kernel
 from labprov.wires.wiring import Found, Wiring, half_alias, is_end
 

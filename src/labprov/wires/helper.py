@@ -18,6 +18,7 @@ from typing import Any
 from labprov.errors import EngineFailure, LabprovError
 from labprov.wires import carrier, frames, holder, nodes, observing, plugging
 from labprov.wires.alias import SpaceAlias
+from labprov.wires.ends import Order
 from labprov.wires.parking import Owner, Parking
 from labprov.wires.processes import ready
 from labprov.wires.spaces import FOLDER, Kernel
@@ -168,7 +169,7 @@ def _remove_lab(_: Helper, request: Request) -> Any:
 
 
 def _plug(helper: Helper, request: Request) -> Any:
-    orders = [plugging.Order(**item) for item in request["ports"]]
+    orders = [Order(**item) for item in request["ports"]]
     with Kernel() as kernel:
         outcomes = plugging.plug(kernel, _owner(request), orders, rootless=helper.rootless)
         return [told(outcome) for outcome in outcomes]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +11,7 @@ import pytest
 from labprov.engine import Observed
 from labprov.netns.suite import NetnsHarness, labprov_harness
 from labprov.wires.parking import digest
-from tests.engines.netns.rig import Lab, host_interfaces, mounts, named_namespaces, processes
-
-ROOT = os.geteuid() == 0
+from tests.engines.netns.rig import ROOT, Lab, host_interfaces, mounts, named_namespaces, processes
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,7 +50,7 @@ def lab(workspace: Path) -> Iterator[Lab]:
     found.host.close()
     parking = "lp-parking-" + digest(found.workspace_id, found.name)
     assert not [entry for entry in named_namespaces() | mounts() if found.name in entry or parking in entry]
-    assert not [entry for entry in host_interfaces() if entry.startswith("lpt-")]
+    assert not [entry for entry in host_interfaces() if found.name in entry]
     assert not processes(found.workspace_id)
     assert not [path for path in workspace.rglob("*") if path.is_file()]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from labprov import netns
@@ -24,6 +25,8 @@ from labprov.engine import (
 from labprov.errors import LabprovError
 from labprov.host import Host
 from labprov.model import Endpoint, Node
+
+ROOT = os.geteuid() == 0
 
 
 def mac_of(end: Endpoint) -> str:
@@ -168,3 +171,14 @@ def host_interfaces() -> set[str]:
     """The interfaces of this process's own network namespace."""
     shown = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True)
     return {line.split(": ")[1].partition("@")[0] for line in shown.stdout.splitlines()}
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait for something that another process brings about.
+
+    :raises AssertionError: it does not.
+    """
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.01)

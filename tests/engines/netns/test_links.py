@@ -384,17 +384,17 @@ def test_host_needs_root(lab: Lab) -> None:
 def test_host_end(lab: Lab, harness: NetnsHarness) -> None:
     """An end on the host has its name there, moves in place, and goes with its node."""
     lab.up("r1", "r2")
-    lab.good(lab.port("r1:eth1", HostEnd("lpt-host0"), 100))
-    assert lab.interface("r1:eth1").far == HostEnd("lpt-host0")
-    assert "UP" in ip("-br", "link", "show", "lpt-host0")
-    lab.good(lab.port("r2:eth1", HostEnd("lpt-host0"), 100))
+    lab.good(lab.port("r1:eth1", HostEnd(f"h{lab.name}"), 100))
+    assert lab.interface("r1:eth1").far == HostEnd(f"h{lab.name}")
+    assert "UP" in ip("-br", "link", "show", f"h{lab.name}")
+    lab.good(lab.port("r2:eth1", HostEnd(f"h{lab.name}"), 100))
     assert lab.interface("r1:eth1").far == Alone()
-    assert lab.interface("r2:eth1").far == HostEnd("lpt-host0")
+    assert lab.interface("r2:eth1").far == HostEnd(f"h{lab.name}")
     netns.labprov_set_carrier(lab.scope, [ep("r2:eth1")], up=False)
     assert no_carrier(lab, "r2")
     netns.labprov_set_carrier(lab.scope, [ep("r2:eth1")], up=True)
     netns.labprov_remove_nodes(lab.scope, [lab.node("r2")])
-    assert "lpt-host0" not in ip("-br", "link")
+    assert f"h{lab.name}" not in ip("-br", "link")
 
 
 @pytest.mark.root
@@ -412,17 +412,19 @@ def test_host_name_taken(lab: Lab) -> None:
 def test_bridge_of_the_host(lab: Lab) -> None:
     """A port can be put on a bridge that the host has; one it has not is refused."""
     lab.up("r1")
-    (outcome,) = lab.plug(lab.port("r1:eth1", Joined("lpt-br0", BridgeType.HOST, learn=True), 100))
+    (outcome,) = lab.plug(lab.port("r1:eth1", Joined(f"b{lab.name}", BridgeType.HOST, learn=True), 100))
     assert isinstance(outcome, NodeNotFound)
-    ip("link", "add", "lpt-br0", "type", "bridge")
+    ip("link", "add", f"b{lab.name}", "type", "bridge")
     try:
-        lab.good(lab.port("r1:eth1", Joined("lpt-br0", BridgeType.HOST, learn=True), 100))
-        assert lab.interface("r1:eth1").far == Joined("lpt-br0", BridgeType.HOST, learn=True)
+        lab.good(lab.port("r1:eth1", Joined(f"b{lab.name}", BridgeType.HOST, learn=True), 100))
+        assert lab.interface("r1:eth1").far == Joined(f"b{lab.name}", BridgeType.HOST, learn=True)
+        (half,) = ip("-o", "link", "show", "master", f"b{lab.name}").splitlines()
+        assert ip("-6", "addr", "show", "dev", half.split(": ")[1].partition("@")[0]) == ""
         lab.alone("r1:eth1")
         assert lab.interface("r1:eth1").far == Alone()
-        assert "master lpt-br0" not in ip("-o", "link")
+        assert f"master b{lab.name}" not in ip("-o", "link")
     finally:
-        ip("link", "delete", "lpt-br0")
+        ip("link", "delete", f"b{lab.name}")
 
 
 def ip(*words: str) -> str:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from labprov import netns
 from labprov.engine import NodeState, Observed
 from labprov.host import Host
 from labprov.wires.switches import SWITCHES, denied
-from tests.engines.netns.rig import Lab, processes
+from tests.engines.netns.rig import Lab, processes, until
 
 NOBODY = 65534
 PACKAGES = (
@@ -128,18 +129,18 @@ def test_holder_killed(lab: Lab) -> None:
     assert process is not None
     for pid in (holder, process):
         os.kill(pid, 9)
-        while os.path.exists(f"/proc/{pid}/ns/net") and _alive(pid):
-            pass
+        until(partial(_ended, pid))
     assert lab.observe() == Observed()
     lab.up("r1")
     assert lab.node("r1").state is NodeState.RUNNING
 
 
-def _alive(pid: int) -> bool:
+def _ended(pid: int) -> bool:
+    """Whether it is gone, or only waits for somebody to take notice."""
     try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return True
 
 
 def test_available() -> None:

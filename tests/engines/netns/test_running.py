@@ -7,9 +7,10 @@ import pty
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from labprov import netns
-from labprov.errors import DeadlineExceeded, EngineFailure, InvalidInput, NotSupported
+from labprov.errors import DeadlineExceeded, EngineFailure, InvalidInput, NodeNotRunning, NotSupported
 from labprov.model import Node
 from tests.engines.netns.rig import Lab, processes
 
@@ -131,3 +132,11 @@ def test_bad_bind(lab: Lab, bind: str) -> None:
     """A bind that is not source:target[:ro] is refused."""
     lab.create(Node(name="r1", binds=(bind,)))
     assert isinstance(lab.start("r1")[0], InvalidInput)
+
+
+def test_process_number_of_somebody_else(lab: Lab) -> None:
+    """Nothing is run in a process that has got the number of a node's that ended."""
+    lab.up("r1")
+    stale = evolve(lab.node("r1"), process=os.getpid())
+    with pytest.raises(NodeNotRunning):
+        netns.labprov_exec(lab.scope, stale, ["true"], 5)

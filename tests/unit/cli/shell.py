@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 PLUGINS = Path(__file__).parent / "plugins"
 """Holds a provider as an installed package would: a module, and an entry point that names it."""
@@ -68,6 +69,12 @@ def states(shell: Shell, *words: str) -> dict[str, str]:
     result = shell("inspect", "-f", "json", *words)
     assert result.returncode == 0, result.stderr
     return {node["node"]: node["state"] for node in json.loads(result.stdout)}
+
+
+def told(result: subprocess.CompletedProcess[str]) -> Any:
+    """The JSON on standard output; where there is none, what was said instead fails the test."""
+    assert result.stdout, result.stderr
+    return json.loads(result.stdout)
 
 
 def lines(text: str) -> list[str]:

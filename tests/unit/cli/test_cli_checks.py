@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.shell import RING, Shell, written
+from tests.unit.cli.shell import RING, Shell, told, written
 
 
 def test_validate(shell: Shell, tmp_path: Path) -> None:
@@ -92,14 +92,14 @@ def test_doctor(shell: Shell) -> None:
     assert result.returncode == 1
     assert "memory: available\n  hint: it forgets nothing\n    remedy: Remove the file.\n" in result.stdout
     assert "  problem: it leaks\n    remedy: Solve it.\n" in result.stdout
-    document = json.loads(shell("doctor", "-f", "json").stdout)
+    document = told(shell("doctor", "-f", "json"))
     memory = next(item for item in document["providers"] if item["name"] == "memory")
     assert memory["problems"][1] == {"what": "it leaks", "remedy": "Solve it.", "serious": True}
 
 
 def test_kinds(shell: Shell) -> None:
     """Kinds lists the catalogue; the JSON has every kind with the keys of the manual."""
-    found = json.loads(shell("kinds", "-f", "json").stdout)
+    found = told(shell("kinds", "-f", "json"))
     linux = next(kind for kind in found if kind["name"] == "linux")
     assert set(linux) == {
         "name", "aliases", "description", "role", "providers", "first_interface", "interfaces", "console",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.unit.cli.shell import RING, Shell, lines, states, written
+from tests.unit.cli.shell import RING, Shell, lines, states, told, written
 
 
 def test_deploy(shell: Shell) -> None:
@@ -28,7 +28,7 @@ def test_deploy_quietly(shell: Shell) -> None:
 
 def test_deploy_json(shell: Shell) -> None:
     """-f json is one object with the keys of the manual, and nothing else on stdout."""
-    document = json.loads(shell("deploy", "-f", "json").stdout)
+    document = told(shell("deploy", "-f", "json"))
     assert {key: type(value) for key, value in document.items()} == {
         **dict.fromkeys(("dry_run", "ok", "changed"), bool),
         **dict.fromkeys(("lab", "operation"), str),
@@ -60,7 +60,7 @@ def test_dry_run(shell: Shell, tmp_path: Path) -> None:
     assert (value["dry_run"], value["changed"], value["create"]) == (True, True, ["r1", "r2", "r3"])
     shell("deploy")
     assert shell("deploy", "--dry-run").stdout == "ring: deploy: nothing to do\n"
-    assert json.loads(shell("deploy", "--dry-run", "-f", "json").stdout)["changed"] is False
+    assert told(shell("deploy", "--dry-run", "-f", "json"))["changed"] is False
 
 
 def test_replacing(shell: Shell) -> None:

@@ -8,13 +8,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.unit.cli.shell import RING, Shell, states, written
+from tests.unit.cli.shell import RING, Shell, states, told, written
 
 
 def test_inspect_json(shell: Shell) -> None:
     """Inspect -f json is a list of nodes with the keys of the manual."""
     shell("deploy")
-    nodes: list[dict[str, Any]] = json.loads(shell("inspect", "-f", "json").stdout)
+    nodes: list[dict[str, Any]] = told(shell("inspect", "-f", "json"))
     assert [node["node"] for node in nodes] == ["r1", "r2", "r3"]
     interfaces = nodes[1].pop("interfaces")
     assert nodes[1] == {
@@ -57,10 +57,10 @@ def test_inspect_undeployed(shell: Shell, tmp_path: Path) -> None:
 
 def test_inspect_all(shell: Shell) -> None:
     """Inspect --all has every lab of the workspace, of this workspace alone; none is an empty list."""
-    assert json.loads(shell("inspect", "--all", "-f", "json").stdout) == []
+    assert told(shell("inspect", "--all", "-f", "json")) == []
     shell("deploy")
     shell("deploy", "-t", "-", input=RING.replace("name: ring", "name: star"))
-    labs = [node["lab"] for node in json.loads(shell("inspect", "--all", "-f", "json").stdout)]
+    labs = [node["lab"] for node in told(shell("inspect", "--all", "-f", "json"))]
     assert labs == ["ring"] * 3 + ["star"] * 3
     assert shell("inspect", "--all").stdout.split()[0] == "LAB"
     other = shell("inspect", "--all", "-f", "json", "--workspace", "elsewhere")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.shell import Shell, lines, written
+from tests.unit.cli.shell import Shell, lines, told, written
 
 
 def peers(shell: Shell) -> dict[str, str | None]:
     """The other end of each interface."""
-    nodes = json.loads(shell("inspect", "--name", "ring", "-f", "json").stdout)
+    nodes = told(shell("inspect", "--name", "ring", "-f", "json"))
     return {f"{node['node']}:{item['name']}": item["peer"] for node in nodes for item in node["interfaces"]}
 
 
@@ -32,7 +31,7 @@ def test_carrier(shell: Shell) -> None:
     for word, up in (("down", False), ("up", True)):
         result = shell("link", word, "r2:eth1")
         assert (result.returncode, result.stdout) == (0, f"ring: link {word}: r1:eth1 r2:eth1\n")
-        nodes = json.loads(shell("inspect", "-f", "json").stdout)
+        nodes = told(shell("inspect", "-f", "json"))
         assert [nodes[0]["interfaces"][0]["up"], nodes[1]["interfaces"][0]["up"]] == [up, up]
         assert nodes[2]["interfaces"][0]["up"] is True
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.shell import RING, Shell, states
+from tests.unit.cli.shell import RING, Shell, states, told
 
 
 def test_recover(shell: Shell, tmp_path: Path) -> None:
@@ -48,7 +47,7 @@ def test_destroy_all(shell: Shell) -> None:
     refused = shell("destroy", "--all", input="y\n")
     assert refused.returncode == 2
     assert "-y" in refused.stderr
-    assert len(json.loads(shell("inspect", "--all", "-f", "json").stdout)) == 6
+    assert len(told(shell("inspect", "--all", "-f", "json"))) == 6
     done = shell("destroy", "--all", "-y")
     assert done.stdout.splitlines() == [f"{lab}: destroy: removed r1 r2 r3" for lab in ("ring", "star")]
     assert shell("destroy", "--all", "-y").stdout == "there are no labs\n"
@@ -63,9 +62,7 @@ def test_cleanup(shell: Shell) -> None:
     listed = shell("cleanup", "--keep", "ring", "--dry-run")
     assert (listed.returncode, listed.stdout) == (0, "ring1\nstar\n")
     assert shell("cleanup", "--keep", "ring", "-y").stdout == "ring1\nstar\n"
-    assert [node["lab"] for node in json.loads(shell("inspect", "--all", "-f", "json").stdout)] == [
-        "ring"
-    ] * 3
+    assert [node["lab"] for node in told(shell("inspect", "--all", "-f", "json"))] == ["ring"] * 3
     assert shell("cleanup", "--all", "-y").stdout == "ring\n"
     assert shell("cleanup", "--all", "-y").stdout == ""
 
@@ -83,4 +80,4 @@ def test_questions(shell: Shell, answer: str, code: int, left: int) -> None:
         os.close(terminal)
         assert process.returncode == code
         assert b"[y/N]" in err
-        assert len(json.loads(shell("inspect", "--all", "-f", "json").stdout)) == left
+        assert len(told(shell("inspect", "--all", "-f", "json"))) == left

@@ -90,20 +90,21 @@ def far(said: Mapping[str, Any] | None) -> Far | None:
             return Alone()
 
 
-def unplug(scope: Scope, ends: Sequence[tuple[Endpoint, Place]]) -> list[LabprovError | None]:
+def unplug(scope: Scope, ends: Sequence[tuple[Endpoint, Namespace]]) -> list[LabprovError | None]:
     """Remove interfaces from places that stay; a peer's own interface stays too, alone."""
     return helper(scope).batch("unplug", **_ends(scope, ends))
 
 
-def set_carrier(scope: Scope, ends: Sequence[tuple[Endpoint, Place]], up: bool) -> list[LabprovError | None]:
+def set_carrier(
+    scope: Scope, ends: Sequence[tuple[Endpoint, Namespace]], up: bool
+) -> list[LabprovError | None]:
     """Take the carrier of interfaces away, or give it back. A wire's other end loses and gets it too."""
     return helper(scope).batch("carrier", up=up, **_ends(scope, ends))
 
 
-def _ends(scope: Scope, ends: Sequence[tuple[Endpoint, Place]]) -> dict[str, Any]:
+def _ends(scope: Scope, ends: Sequence[tuple[Endpoint, Namespace]]) -> dict[str, Any]:
     found = [
         {"place": place.path, "lab": scope.lab, "node": end.node, "interface": end.interface}
         for end, place in ends
-        if isinstance(place, Namespace)
     ]
     return {"lab": scope.lab, "ends": found}

@@ -42,11 +42,11 @@ def _placed(
     scope: Scope,
     items: Sequence[T],
     ends: Sequence[Endpoint],
-    work: Callable[[list[tuple[T, Place]]], list[R]],
+    work: Callable[[list[tuple[T, Namespace]]], Sequence[R]],
 ) -> list[R | LabprovError]:
     """Do *work* for the items whose nodes are there; the error of the others is that they are not."""
     places = naming.found(scope, ends)
-    present: list[tuple[T, Place]] = [
+    present = [
         (item, place) for item, place in zip(items, places, strict=True) if isinstance(place, Namespace)
     ]
     answers = iter(work(present) if present else [])

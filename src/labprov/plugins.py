@@ -76,6 +76,12 @@ class Plugins:
         logger.warning("the plugin %s could not be loaded: %s", name, error)
         self.broken += (BrokenPlugin(name, str(error), "Repair or uninstall the package that has it."),)
 
+    def monitor(self, listener: Callable[[str, dict[str, Any]], None]) -> None:
+        """Have *listener* called with the name and the arguments of each hook call, before it is made."""
+        self._manager.add_hookcall_monitoring(
+            lambda name, _, arguments: listener(name, dict(arguments)), lambda *_: None
+        )
+
     @property
     def providers(self) -> tuple[str, ...]:
         """The names of all providers that are installed and whole, sorted; available or not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from labprov.engine import (
     ConsoleCommand,
@@ -136,7 +136,7 @@ class Provider:
 
     def harness(self, scope: Scope) -> Harness:
         """The contract suite's hands."""
-        return cast(Harness, self._call("labprov_harness", object, scope=scope))
+        return self._call("labprov_harness", Harness, scope=scope)
 
     def _batch(self, hook: str, items: Sequence[Any], **arguments: Any) -> Sequence[Any]:
         if not items:

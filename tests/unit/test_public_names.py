@@ -82,7 +82,9 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 def test_importing_labprov_is_light() -> None:
     """The package alone imports none of its own modules and no library."""
-    program = "import sys, labprov; print(*(name for name in sys.modules if 'labprov' in name or name == 'attr'))"
+    program = (
+        "import sys, labprov; print(*(name for name in sys.modules if 'labprov' in name or name == 'attr'))"
+    )
     said = subprocess.check_output([sys.executable, "-c", program], text=True)
     loaded = {name for name in said.split() if not name.startswith("__editable__")}
     assert loaded == {"labprov"}

@@ -1,0 +1,1 @@
+"""The contract suite: run it with ``pytest -p labprov.contract``."""

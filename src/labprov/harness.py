@@ -70,8 +70,9 @@ class Harness:
         raise NotSupported("the harness can't restart a node")
 
     def engine_accidents(self) -> dict[str, Callable[[Scope], None]]:
-        """The accidents of the engine that can be had (``engine_restart``), by name; each returns when the
-        engine answers again.
+        """The accidents of the engine that can be had (``engine_restart``), by name.
+
+        Each is called with the scope, and returns when the engine answers again.
         """
         raise NotSupported("the harness can't restart the engine")
 

@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Self
 
 from attrs import evolve
 
-from labprov.engine import NodeState, ObservedNode, Result
-from labprov.errors import InvalidInput, LabNotFound, LabprovError, NodeNotFound, NodeNotRunning
-from labprov.events import Event, EventKind
+from labprov import linking, power
+from labprov.engine import Result
+from labprov.errors import InvalidInput, LabNotFound
+from labprov.events import Event
 from labprov.facts import mine_of
 from labprov.host import Host
 from labprov.model import Endpoint, Link, Topology, checked_name, endpoint
 from labprov.node import NodeHandle
-from labprov.operation import Operation, Sources
+from labprov.operation import Operation, no_node
 from labprov.plan import Plan
 from labprov.plugins import Plugins, load_plugins
-from labprov.readiness import wait_ready
 from labprov.report import NodeStatus, Report
 from labprov.settings import Settings
 from labprov.status import statuses
+from labprov.survey import Sources
 from labprov.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class Lab:
             plan, sources = self._plan(operation, keep, reconfigure, only)
             report = operation.execute(plan, sources)
             if wait:
-                report = self._await(operation, plan, report)
+                report = operation.wait(plan, report)
         return evolve(report, warnings=(*self.warnings, *report.warnings))
 
     def _check_files(self, only: Collection[str]) -> None:
@@ -234,29 +235,6 @@ class Lab:
             raise InvalidInput(
                 "; ".join(missing), lab=self.name, remedy="Put the files there, or correct their paths."
             )
-
-    def _await(self, operation: Operation, plan: Plan, report: Report) -> Report:
-        """Wait for the nodes that were started, and add what came of it to the report."""
-        if not report.started:
-            return report
-        observed = operation.observe_again(plan)
-        failures, untold = wait_ready(
-            [
-                node
-                for node in mine_of(observed, self.name, operation.workspace_id)
-                if node.node in report.started
-            ],
-            plugins=self.plugins,
-            scope=operation.scope(plan.prefix),
-            cancelled=self._cancelled,
-            ready=lambda node: self._emit(Event(kind=EventKind.NODE_READY, lab=self.name, node=node)),
-        )
-        warnings = tuple(f"{name}: nobody can tell when it is ready" for name in untold)
-        return evolve(
-            report,
-            failures=(*report.failures, *failures),
-            warnings=(*report.warnings, *warnings),
-        )
 
     def destroy(self, *, provider: str | None = None) -> Report:
         """Remove everything of the lab: nodes, links, networks, files, locks. Idempotent.
@@ -305,22 +283,14 @@ class Lab:
         with self._operation("recover", write=True) as operation:
             sources = operation.look(None, use_saved=True)
             plan = operation.decide(sources, sources.desired)
-            return self._await(operation, plan, operation.execute(plan, sources))
+            return operation.wait(plan, operation.execute(plan, sources))
 
     # -- nodes --------------------------------------------------------------------------------------------
 
     def start(self, nodes: Collection[str] = ()) -> Report:
         """Start nodes, with all that they need to run; none named: all. A running node is left alone."""
         with self._operation("start", write=True) as operation:
-            return self._start(operation, nodes)
-
-    def _start(self, operation: Operation, nodes: Collection[str]) -> Report:
-        sources = operation.look(None, use_saved=True)
-        desired = self._desired(sources)
-        touch = frozenset(nodes or (node.name for node in desired.machines))
-        _check_nodes(desired, touch)
-        plan = operation.decide(sources, desired, touch=touch)
-        return self._await(operation, plan, operation.execute(plan, sources))
+            return power.start(operation, nodes)
 
     def stop(self, nodes: Collection[str] = (), *, graceful: bool = False) -> Report:
         """Stop nodes; none named: all. Their definitions, disks and links stay.
@@ -328,42 +298,12 @@ class Lab:
         :param graceful: give each its time to end by itself before it is killed.
         """
         with self._operation("stop", write=True) as operation:
-            return self._stop(operation, nodes, graceful)
-
-    def _stop(self, operation: Operation, nodes: Collection[str], graceful: bool) -> Report:
-        sources = operation.look(None, use_saved=True)
-        there = {node.node: node for node in mine_of(sources.observed, self.name, operation.workspace_id)}
-        known = set(there) | set(sources.desired.by_name if sources.desired else ())
-        for name in nodes:
-            if name not in known:
-                raise self._no_node(name, known)
-        chosen = [there[name] for name in (nodes or sorted(there)) if name in there]
-        grace = self.settings.timeouts.stop if graceful else 0.0
-        stopped: list[str] = []
-        failures: list[LabprovError] = []
-        for provider in sorted({node.provider for node in chosen}):
-            batch = [node for node in chosen if node.provider == provider]
-            scope = operation.scope(sources.prefix)
-            outcomes = self.plugins.provider(provider).stop_nodes(scope, batch, grace)
-            for node, outcome in zip(batch, outcomes, strict=True):
-                if isinstance(outcome, LabprovError):
-                    failures.append(outcome)
-                elif node.state not in (NodeState.STOPPED, NodeState.DEFINED):
-                    stopped.append(node.node)
-                    self._emit(Event(kind=EventKind.NODE_STOPPED, lab=self.name, node=node.node))
-        return Report(lab=self.name, operation="stop", stopped=tuple(stopped), failures=tuple(failures))
+            return power.stop(operation, nodes, graceful=graceful)
 
     def restart(self, nodes: Collection[str] = (), *, graceful: bool = False) -> Report:
         """Stop nodes and start them again; none named: all."""
         with self._operation("restart", write=True) as operation:
-            stopped = self._stop(operation, nodes, graceful)
-            started = self._start(operation, nodes)
-        return evolve(
-            started,
-            operation="restart",
-            stopped=stopped.stopped,
-            failures=(*stopped.failures, *started.failures),
-        )
+            return power.restart(operation, nodes, graceful=graceful)
 
     def exec(self, node: str, command: Sequence[str], *, timeout: float | None = None) -> Result:
         """Run *command* in a running node.
@@ -374,9 +314,9 @@ class Lab:
         :raises DeadlineExceeded: the command was ended at the timeout.
         """
         with self._operation("exec") as operation:
-            found, sources = self._find(operation, node)
+            found, scope = operation.find(node)
             return self.plugins.provider(found.provider).exec(
-                operation.scope(sources.prefix),
+                scope,
                 found,
                 tuple(command),
                 self.settings.timeouts.exec if timeout is None else timeout,
@@ -385,28 +325,8 @@ class Lab:
     def logs(self, node: str) -> bytes:
         """The node's output since it was last powered on."""
         with self._operation("logs") as operation:
-            found, sources = self._find(operation, node)
-            return self.plugins.provider(found.provider).logs(operation.scope(sources.prefix), found)
-
-    def _find(self, operation: Operation, name: str) -> tuple[ObservedNode, Sources]:
-        sources = operation.look(None, use_saved=True)
-        there = {node.node: node for node in mine_of(sources.observed, self.name, operation.workspace_id)}
-        if name in there:
-            return there[name], sources
-        wanted = sources.desired.by_name if sources.desired else {}
-        if name in wanted:
-            raise NodeNotRunning(
-                "it is not there", lab=self.name, node=name, remedy="`labprov recover` brings it back."
-            )
-        raise self._no_node(name, set(there) | set(wanted))
-
-    def _no_node(self, name: str, known: Collection[str]) -> NodeNotFound:
-        return NodeNotFound(
-            "the lab has no such node",
-            lab=self.name,
-            node=name,
-            remedy=f"Nodes are: {', '.join(sorted(known)) or 'none'}.",
-        )
+            found, scope = operation.find(node)
+            return self.plugins.provider(found.provider).logs(scope, found)
 
     def __getitem__(self, node: str) -> NodeHandle:
         """The node called *node*.
@@ -414,7 +334,7 @@ class Lab:
         :raises NodeNotFound: the topology has no such node.
         """
         if self.topology is not None and node not in self.topology.by_name:
-            raise self._no_node(node, self.topology.by_name)
+            raise no_node(self.name, node, self.topology.by_name)
         return NodeHandle(self, node)
 
     # -- links --------------------------------------------------------------------------------------------
@@ -428,7 +348,9 @@ class Lab:
         :raises InvalidTopology: one of them is linked already, or the node is unknown.
         """
         first, second = endpoint(a), endpoint(b)
-        return self._relink("connect", lambda topology: topology.connected(Link(first, second)))
+        with self._operation("connect", write=True) as operation:
+            report, self.topology = linking.relink(operation, lambda old: old.connected(Link(first, second)))
+        return report
 
     def disconnect(self, a: Endpoint | str, b: Endpoint | str) -> Report:
         """Part two interfaces of a live lab; both stay, and lead nowhere.
@@ -436,62 +358,17 @@ class Lab:
         :raises NodeNotFound: no link joins them.
         """
         first, second = endpoint(a), endpoint(b)
-        return self._relink("disconnect", lambda topology: topology.disconnected(first, second))
-
-    def _relink(self, name: str, change: Callable[[Topology], Topology]) -> Report:
-        with self._operation(name, write=True) as operation:
-            sources = operation.look(None, use_saved=True)
-            desired = change(self._desired(sources))
-            plan = operation.decide(sources, desired, touch=frozenset())
-            report = operation.execute(plan, sources)
-            if report.failures:
-                # the first end must not stay changed when the second could not be
-                undo = operation.look(None)
-                operation.execute(operation.decide(undo, self._desired(sources), touch=frozenset()), undo)
-        if report.ok:
-            self.topology = desired
+        with self._operation("disconnect", write=True) as operation:
+            report, self.topology = linking.relink(operation, lambda old: old.disconnected(first, second))
         return report
-
-    def _desired(self, sources: Sources) -> Topology:
-        if sources.desired is None:
-            raise LabNotFound(
-                "it is not deployed, or its saved topology is gone",
-                lab=self.name,
-                remedy="Deploy its file first.",
-            )
-        return sources.desired
 
     def set_link(self, end: Endpoint | str, up: bool) -> Report:
         """Take the carrier of a link away, or give it back; both ends see it.
 
         :param end: either end, as ``node:interface``.
         """
-        chosen = endpoint(end)
         with self._operation("link", write=True) as operation:
-            sources = operation.look(None, use_saved=True)
-            desired = self._desired(sources)
-            if chosen not in set(desired.endpoints):
-                raise NodeNotFound(
-                    "there is no such interface",
-                    lab=self.name,
-                    node=chosen.node,
-                    interface=chosen.interface,
-                    remedy="`labprov inspect` lists those there are.",
-                )
-            link = desired.link_at.get(chosen)
-            ends = [item for item in (link.ends if link else (chosen,)) if desired.is_machine(item.node)]
-            failures: list[LabprovError] = []
-            scope = operation.scope(sources.prefix)
-            for provider in sorted({desired.by_name[item.node].provider or "" for item in ends}):
-                batch = [item for item in ends if desired.by_name[item.node].provider == provider]
-                outcomes = self.plugins.provider(provider).set_carrier(scope, batch, up)
-                failures += [outcome for outcome in outcomes if isinstance(outcome, LabprovError)]
-        return Report(
-            lab=self.name,
-            operation=f"link {'up' if up else 'down'}",
-            plugged=tuple(ends) if not failures else (),
-            failures=tuple(failures),
-        )
+            return linking.set_carrier(operation, endpoint(end), up)
 
     # -- looking ------------------------------------------------------------------------------------------
 
@@ -513,14 +390,3 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.destroy().raise_failures()
-
-
-def _check_nodes(topology: Topology, names: Collection[str]) -> None:
-    for name in names:
-        if not topology.is_machine(name):
-            raise NodeNotFound(
-                "the lab has no such node",
-                lab=topology.name,
-                node=name,
-                remedy=f"Nodes are: {', '.join(node.name for node in topology.machines)}.",
-            )

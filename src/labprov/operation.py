@@ -1,83 +1,33 @@
-"""One operation on one lab: what is read, in which order, before anything is decided."""
+"""One operation on one lab: looked at, decided, carried out, under the lab's lock."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from labprov import allocation, identity
-from labprov import saved as topologies
-from labprov.engine import Observed, ProviderInfo, Scope
-from labprov.errors import DocumentCorrupt, Unavailable
+from labprov import identity
+from labprov.engine import Observed, ObservedNode, Scope
+from labprov.errors import DocumentCorrupt, LabNotFound, NodeNotFound, NodeNotRunning
 from labprov.events import Event, EventKind
 from labprov.execute import Executor
-from labprov.facts import Facts
+from labprov.facts import Facts, mine_of
 from labprov.host import Host
-from labprov.kinds import load_catalogue
-from labprov.model import HOST, Allocations, Endpoint, Topology
-from labprov.placement import Placed, place
+from labprov.model import HOST, Topology, natural
 from labprov.plan import Plan
 from labprov.plugins import Plugins
+from labprov.readiness import wait_ready
 from labprov.reconcile import reconcile
 from labprov.report import Report
-from labprov.saved import Saved
-from labprov.settings import DEFAULT_PREFIX, Settings
+from labprov.settings import Settings
+from labprov.survey import Sources, Survey
 from labprov.workspace import Workspace, quarantine
 
 logger = logging.getLogger(__name__)
-
-
-NEED_TOPOLOGY = frozenset({"recover", "start", "restart", "connect", "disconnect", "link"})
-"""Operations that can't go by what the engines hold alone."""
-
-
-class Infos(Mapping[str, ProviderInfo]):
-    """What each installed provider says of itself; asked at first need, since asking may cost a second."""
-
-    def __init__(self, plugins: Plugins, host: Host) -> None:
-        self._plugins = plugins
-        self._host = host
-        self._known: dict[str, ProviderInfo] = {}
-
-    def __getitem__(self, name: str) -> ProviderInfo:
-        if name not in self._plugins.providers:
-            raise KeyError(name)
-        if name not in self._known:
-            self._known[name] = self._plugins.provider(name).info(self._host)
-        return self._known[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._plugins.providers)
-
-    def __len__(self) -> int:
-        return len(self._plugins.providers)
-
-
-@frozen
-class Bad:
-    """A document that can't be what labprov wrote; it is moved aside when somebody may write."""
-
-    error: DocumentCorrupt
-
-
-@frozen(kw_only=True)
-class Sources:
-    """Everything that a decision is made from."""
-
-    desired: Topology | None
-    saved: Saved | None
-    persisted: Allocations | None
-    bad: tuple[Bad, ...]
-    observed: Observed
-    captured: Mapping[Endpoint, int]
-    kept: Mapping[Endpoint, int]
-    prefix: str
-    warnings: tuple[str, ...] = ()
 
 
 class Operation:
@@ -106,7 +56,7 @@ class Operation:
         self.emit = emit
         self.cancelled = cancelled
         self.workspace = Workspace(settings.workspace)
-        self.infos = Infos(plugins, host)
+        self.survey = Survey(lab, name, settings, plugins, host)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -122,14 +72,7 @@ class Operation:
 
     def scope(self, prefix: str) -> Scope:
         """The lab, as hooks are told of it."""
-        return Scope(
-            host=self.host,
-            workspace_id=self.workspace_id,
-            workspace=self.workspace.path,
-            lab=self.lab,
-            prefix=prefix,
-            timeouts=self.settings.timeouts,
-        )
+        return self.survey.scope(prefix)
 
     @cached_property
     def workspace_id(self) -> str:
@@ -139,136 +82,42 @@ class Operation:
     # -- reading ------------------------------------------------------------------------------------------
 
     def look(self, given: Topology | None, *, use_saved: bool = False) -> Sources:
-        """Read everything: the documents, then the engines that are needed. Writes nothing.
+        """Read everything (see :meth:`labprov.survey.Survey.look`)."""
+        return self.survey.look(given, use_saved=use_saved)
 
-        :param given: what is wanted, as its file has it; None: unknown.
-        :param use_saved: take the saved topology for what is wanted, where *given* is None.
-        :raises Unavailable: an engine that is needed does not answer.
-        :raises DocumentCorrupt: the saved topology is bad, and nothing else says what is wanted.
+    def there(self, sources: Sources) -> Mapping[str, ObservedNode]:
+        """The lab's nodes that are there, by name."""
+        return {node.node: node for node in mine_of(sources.observed, self.lab, self.workspace_id)}
+
+    def deployed(self, sources: Sources) -> Topology:
+        """The topology as deployed.
+
+        :raises LabNotFound: nobody knows it.
         """
-        saved, bad_saved = self._load_saved(needed=given is None)
-        if given is None and use_saved and saved is not None:
-            given = saved.topology
-        prefix = self._prefix(given, saved)
-        placed = self._place(given, saved, prefix) if given is not None else None
-        desired = placed.topology if placed else None
-        scope = self.scope(prefix)
-        needed = self.needed(desired, saved)
-        observed = self._observe(needed, scope, desired)
-        persisted, bad = self._load_document([item for item in (desired, *self._known(saved)) if item])
-        captured = self._captured(needed, scope, observed)
-        kept = self.plugins.recover_allocations(
-            self._named(persisted, saved, desired), desired, self._existing(needed, scope, observed), captured
-        )
-        return Sources(
-            desired=desired,
-            saved=saved,
-            persisted=persisted,
-            bad=tuple(bad_saved + bad),
-            observed=observed,
-            captured=captured,
-            kept=kept,
-            prefix=prefix,
-            warnings=placed.warnings if placed else (),
-        )
-
-    def _load_saved(self, *, needed: bool) -> tuple[Saved | None, list[Bad]]:
-        try:
-            return topologies.load(self.workspace, self.lab), []
-        except DocumentCorrupt as error:
-            if needed and self.name in NEED_TOPOLOGY:
-                error.remedy = "Deploy the lab's file again, or destroy the lab."
-                raise
-            return None, [Bad(error)]
-
-    def _prefix(self, given: Topology | None, saved: Saved | None) -> str:
-        named = [
-            given.prefix if given else None,
-            self.settings.prefix,
-            saved.topology.prefix if saved else None,
-        ]
-        return identity.checked_prefix(next((word for word in named if word is not None), DEFAULT_PREFIX))
-
-    def _place(self, given: Topology, saved: Saved | None, prefix: str) -> Placed:
-        placed = place(
-            given,
-            self.infos,
-            load_catalogue(),
-            default=self.settings.provider,
-            saved=saved.topology if saved else None,
-        )
-        return evolve(placed, topology=evolve(placed.topology, prefix=prefix))
-
-    def needed(self, desired: Topology | None, saved: Saved | None) -> tuple[str, ...]:
-        """The providers that have to answer: those that are named; where none is, all available ones.
-
-        :raises Unavailable: one that is named can't work here.
-        """
-        known = [desired, saved.topology if saved else None]
-        named = {
-            node.provider for topology in known if topology for node in topology.machines if node.provider
-        }
-        if not named:
-            return tuple(name for name, info in self.infos.items() if info.available)
-        for name in sorted(named):
-            info = self.infos.get(name) or self.plugins.provider(name).info(self.host)
-            if not info.available:
-                raise Unavailable(
-                    f"the provider {name} is needed and can't work here: {info.reason}",
-                    provider=name,
-                    lab=self.lab,
-                    remedy=info.remedy,
-                )
-        return tuple(sorted(named))
-
-    def _observe(self, needed: Sequence[str], scope: Scope, desired: Topology | None) -> Observed:
-        names = frozenset(
-            name
-            for node in (desired.machines if desired else ())
-            for name in identity.candidates(scope.prefix, self.lab, node.name)
-        )
-        observed = Observed()
-        for name in needed:
-            observed += self.plugins.provider(name).observe(scope, names)
-        return observed
-
-    def _known(self, saved: Saved | None) -> tuple[Topology, ...]:
-        return saved.topologies() if saved else ()
-
-    def _load_document(self, known: Collection[Topology]) -> tuple[Allocations | None, list[Bad]]:
-        try:
-            document = self.plugins.load_allocations(self.workspace.path, self.lab)
-            if document is not None:
-                tags = allocation.by_endpoint(allocation.named(document, known))
-                allocation.check_sharing(tags, known, self.workspace.vlans(self.lab))
-            return document, []
-        except DocumentCorrupt as error:
-            error.lab = self.lab
-            return None, [Bad(error)]
-
-    def _named(
-        self, document: Allocations | None, saved: Saved | None, desired: Topology | None
-    ) -> Allocations | None:
-        if document is None:
-            return None
-        return allocation.named(document, [item for item in (*self._known(saved), desired) if item])
-
-    def _captured(self, needed: Sequence[str], scope: Scope, observed: Observed) -> Mapping[Endpoint, int]:
-        captured: dict[Endpoint, int] = {}
-        for name in needed:
-            part = Observed(tuple(node for node in observed.nodes if node.provider == name))
-            captured.update(self.plugins.provider(name).capture_vlans(scope, part))
-        return captured
-
-    def _existing(self, needed: Sequence[str], scope: Scope, observed: Observed) -> frozenset[str]:
-        existing: set[str] = set()
-        for name in needed:
-            nodes = [node for node in observed.nodes if node.provider == name and node.lab == self.lab]
-            there = self.plugins.provider(name).validate_nodes(
-                scope, [node.node for node in nodes], Observed(tuple(nodes))
+        if sources.desired is None:
+            raise LabNotFound(
+                "it is not deployed, or its saved topology is gone",
+                lab=self.lab,
+                remedy="Deploy its file first.",
             )
-            existing |= {node for node, exists in there.items() if exists}
-        return frozenset(existing)
+        return sources.desired
+
+    def find(self, name: str) -> tuple[ObservedNode, Scope]:
+        """The node called *name*, and the lab as its provider is to be told of it.
+
+        :raises NodeNotFound: the lab has no such node.
+        :raises NodeNotRunning: it has, and the node is not there.
+        """
+        sources = self.look(None, use_saved=True)
+        there = self.there(sources)
+        if name in there:
+            return there[name], self.scope(sources.prefix)
+        wanted = [node.name for node in sources.desired.machines] if sources.desired else []
+        if name not in wanted:
+            raise no_node(self.lab, name, {*there, *wanted})
+        raise NodeNotRunning(
+            "it is not there", lab=self.lab, node=name, remedy="`labprov recover` brings it back."
+        )
 
     # -- deciding -----------------------------------------------------------------------------------------
 
@@ -282,7 +131,7 @@ class Operation:
         touch: frozenset[str] | None = None,
     ) -> Plan:
         """The plan that makes the lab what is *desired*."""
-        needed = self.needed(desired, sources.saved) if desired and desired.machines else ()
+        needed = self.survey.needed(desired, sources.saved) if desired and desired.machines else ()
         reaches_host = desired is not None and _reaches_host(desired)
         facts = Facts(
             lab=self.lab,
@@ -290,7 +139,7 @@ class Operation:
             prefix=sources.prefix,
             workspace=self.workspace_id,
             vlan_range=self.settings.vlan_range,
-            providers={name: self.infos[name] for name in needed},
+            providers={name: self.survey.infos[name] for name in needed},
             saved=sources.saved,
             kept=sources.kept,
             reserved=self._reserved(),
@@ -346,6 +195,28 @@ class Operation:
             observed += self.plugins.provider(name).observe(self.scope(plan.prefix))
         return observed
 
+    def wait(self, plan: Plan, report: Report) -> Report:
+        """Wait for the nodes that were started, and add what came of it to the report.
+
+        :raises Cancelled: it was asked for; the nodes go on.
+        """
+        if not report.started:
+            return report
+        nodes = mine_of(self.observe_again(plan), self.lab, self.workspace_id)
+        failures, untold = wait_ready(
+            [node for node in nodes if node.node in report.started],
+            plugins=self.plugins,
+            scope=self.scope(plan.prefix),
+            cancelled=self.cancelled,
+            ready=lambda node: self.emit(Event(kind=EventKind.NODE_READY, lab=self.lab, node=node)),
+        )
+        warnings = tuple(f"{name}: nobody can tell when it is ready" for name in untold)
+        return evolve(
+            report,
+            failures=(*report.failures, *failures),
+            warnings=(*report.warnings, *warnings),
+        )
+
     def _move_aside(self, error: DocumentCorrupt) -> str:
         if error.path is None:
             raise error
@@ -354,6 +225,14 @@ class Operation:
         logger.info("%s: %s", self.lab, warning)
         self.emit(Event(kind=EventKind.WARNING, lab=self.lab, message=warning))
         return warning
+
+
+def no_node(lab: str, name: str, known: Iterable[str]) -> NodeNotFound:
+    """The error for a node that the lab doesn't have."""
+    listed = ", ".join(sorted(known, key=natural))
+    return NodeNotFound(
+        "the lab has no such node", lab=lab, node=name, remedy=f"Nodes are: {listed or 'none'}."
+    )
 
 
 def _reaches_host(topology: Topology) -> bool:

@@ -46,6 +46,7 @@ class Machine:
     ports: dict[str, Port] = field(factory=dict)
     down: set[str] = field(factory=set)
     commands: list[tuple[str, ...]] = field(factory=list)
+    """What has run since its interfaces were made."""
 
 
 @mutable
@@ -231,6 +232,8 @@ class MemoryProvider:
         machine = self._machine(scope.lab, port.end.node)
         if machine is None:
             raise EngineFailure("the node is not there")
+        if port.end.interface not in machine.ports:
+            machine.commands.clear()
         machine.ports[port.end.interface] = port
 
     @hookimpl
@@ -309,8 +312,10 @@ class MemoryProvider:
     def broken(self, *hooks: str) -> Iterator[None]:
         """While it lasts, those hooks (or ``hook:node``) fail."""
         self.engine.failing |= set(hooks)
-        yield
-        self.engine.failing -= set(hooks)
+        try:
+            yield
+        finally:
+            self.engine.failing -= set(hooks)
 
     def _fail(self, what: str) -> None:
         if what in self.engine.failing:

@@ -34,11 +34,12 @@ class Census:
 
     @cached_property
     def surplus(self) -> tuple[ObservedNode, ...]:
-        """Nodes to remove: not desired, or desired on another provider."""
+        """Nodes to remove: not desired, or desired on another provider or under another prefix."""
         return tuple(
             node
             for node in mine(self._observed, self._facts)
-            if self.may_touch(node.node) and node.provider != self.provider(node.node)
+            if self.may_touch(node.node)
+            if node.provider != self.provider(node.node) or node.prefix != self._facts.prefix
         )
 
     @cached_property
@@ -47,14 +48,12 @@ class Census:
         return {
             name: node
             for name, node in self.there.items()
-            if self._desired.is_machine(name)
-            and node not in self.surplus
-            and name not in self.from_the_ground
+            if self._desired.is_machine(name) and node not in self.surplus
         }
 
     @cached_property
-    def from_the_ground(self) -> frozenset[str]:
-        """Nodes that are there and are removed and made again, so that their commands meet fresh interfaces.
+    def replugged(self) -> frozenset[str]:
+        """Nodes that stay and whose ports are made anew, so that their commands meet fresh interfaces.
 
         Those whose commands were begun by a process that died, and those that lost an interface and are to
         be started now.
@@ -62,7 +61,7 @@ class Census:
         states = self._facts.saved.commands if self._facts.saved else {}
         begun = {name for name, state in states.items() if state == Commands.BEGUN}
         starting = {name for name in self.robbed if self.there[name].state not in ALIVE}
-        return frozenset(name for name in begun | starting if self.may_touch(name) and name in self.there)
+        return frozenset(name for name in begun | starting if self.may_touch(name) and name in self.staying)
 
     @cached_property
     def robbed(self) -> frozenset[str]:
@@ -140,12 +139,17 @@ class Census:
             return None
         if there.prefix != self._facts.prefix:
             return f"prefix changed from {there.prefix!r} to {self._facts.prefix!r}"
-        old = self._facts.saved.topology.by_name.get(node.name) if self._facts.saved else None
-        changed = identity.changed_keys(old, node) if old is not None else ()
-        return f"{', '.join(changed)} changed" if changed else "its definition changed"
+        changed = self.changed.get(node.name)
+        return f"{', '.join(sorted(changed))} changed" if changed else "its definition changed"
 
     @cached_property
-    def removed(self) -> tuple[ObservedNode, ...]:
-        """Nodes to remove: surplus ones, and those to be made anew from the ground."""
-        anew = (self.there[name] for name in sorted(self.from_the_ground) if self._desired.is_machine(name))
-        return (*self.surplus, *(node for node in anew if node not in self.surplus))
+    def changed(self) -> Mapping[str, frozenset[str]]:
+        """What differs from the saved topology, by node; a node of which nothing is saved is not in it."""
+        if self._facts.saved is None:
+            return {}
+        before = self._facts.saved.topology.by_name
+        return {
+            node.name: frozenset(identity.changed_keys(before[node.name], node))
+            for node in self._desired.machines
+            if node.name in before and node.name in self.there
+        }

@@ -12,6 +12,9 @@ from labprov.host import Host
 from labprov.model import Endpoint, Node
 from labprov.timeouts import Timeouts
 
+DEFAULT_MTU = 9500
+"""Bytes; what a wire gets where the topology names none: 9000-byte frames pass, as with containerlab."""
+
 
 @frozen(kw_only=True)
 class Scope:
@@ -102,7 +105,7 @@ class Port:
     :param index: the position among the node's data interfaces, from 0.
     :param mac: six octets, lower case, colons.
     :param tag: VLAN tag, 1 to 4094.
-    :param mtu: in bytes; None leaves the engine's default (1500, or 9500 on a veth).
+    :param mtu: in bytes; what the topology asks for, else labprov's own default for a wire.
     """
 
     end: Endpoint
@@ -110,7 +113,7 @@ class Port:
     mac: str
     tag: int
     far: Far
-    mtu: int | None = None
+    mtu: int = DEFAULT_MTU
 
 
 @frozen
@@ -139,6 +142,8 @@ class NodeSpec:
     :param labels: identity in the engine, ``labprov.*`` keys; complete, to be attached as they are.
     :param ports: every data interface, in order, with its MAC.
     :param replaces: the node of the same identity that this one takes the place of, None for a new node.
+    :param changed: with ``replaces``, the containerlab keys whose values differ ("image", "cpu"), so that a
+        provider knows what may stay (a disk, a holder); None: nobody knows, so nothing but the place may.
     """
 
     node: Node
@@ -147,6 +152,7 @@ class NodeSpec:
     labels: Mapping[str, str]
     ports: tuple[Port, ...] = ()
     replaces: ObservedNode | None = None
+    changed: frozenset[str] | None = None
 
     @property
     def name(self) -> str:
@@ -160,6 +166,7 @@ class ObservedInterface:
 
     :param tag: the tag really carried; None where it carries none.
     :param far: what it is really joined to; None where it is dangling, or joined to something else.
+    :param mtu: in bytes, as it really is.
     :param device: the device's name on the host, where it has one there.
     """
 
@@ -167,7 +174,7 @@ class ObservedInterface:
     mac: str
     tag: int | None = None
     far: Far | None = None
-    mtu: int | None = None
+    mtu: int = DEFAULT_MTU
     up: bool = True
     """Whether the link was not taken down by :meth:`labprov.Lab.set_link`."""
     device: str | None = None
@@ -253,6 +260,8 @@ class Join(StrEnum):
 class ProviderInfo:
     """What a provider says of itself.
 
+    :param present: whether its engine is on this host at all. Where it is not, nothing of it can exist; where
+        it is and does not answer, nobody knows what exists, and what would need to know stops.
     :param reason: why it is unavailable, None if it is available.
     :param remedy: what to do about that.
     :param node_keys: the containerlab node keys it honours; for every other one that a file uses, the user
@@ -269,6 +278,7 @@ class ProviderInfo:
     capabilities: frozenset[Capability] = frozenset()
     node_keys: frozenset[str] = frozenset()
     runs_images: bool = True
+    present: bool = True
     reason: str | None = None
     remedy: str | None = None
 

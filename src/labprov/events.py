@@ -23,8 +23,6 @@ class EventKind(StrEnum):
     NODE_FAILED = "node-failed"
     NODE_CHANGED = "node-changed"
     """An engine's own news (died, restarted, out of memory), while somebody listens."""
-    PLUGGED = "plugged"
-    UNPLUGGED = "unplugged"
     COMMAND_DONE = "command-done"
     COMMAND_FAILED = "command-failed"
     WARNING = "warning"

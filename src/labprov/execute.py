@@ -5,29 +5,28 @@ from __future__ import annotations
 import logging
 import shlex
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from attrs import evolve, field, mutable
 
 from labprov import saved as topologies
-from labprov.engine import NodeSpec, Observed, ObservedNode, Scope
+from labprov.dispatch import dispatch, failure, in_parallel
+from labprov.engine import NodeSpec, Observed, ObservedNode, Port, Scope
 from labprov.errors import Cancelled, EngineFailure, LabprovError
 from labprov.events import Event, EventKind
+from labprov.facts import mine_of
 from labprov.model import Endpoint, Node
 from labprov.plan import Plan
 from labprov.plugins import Plugins
+from labprov.provider import Provider
 from labprov.report import CommandOutcome, Report
-from labprov.saved import Commands, Saved
+from labprov.saved import Commands
 from labprov.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-AT_ONCE = 8
-"""How many nodes run their commands at the same time."""
 
 
 @mutable
@@ -83,9 +82,10 @@ class Executor:
         """
         self._persist()
         self._prepare()
-        self._step("park", self.plan.park, self._plug)
+        self._step("park", self.plan.park, self._park)
         self._step("remove", self.plan.remove, self._remove)
         self._step("unplug", self.plan.unplug, self._unplug)
+        self.plan = self.plan.without(self.tally.failed_nodes)
         self._step("create", self.plan.create, self._create)
         self.plan = self.plan.without(self.tally.failed_nodes)
         self._step("plug", self.plan.plug, self._plug)
@@ -107,7 +107,9 @@ class Executor:
     def _finish(self) -> None:
         """Save what has come of it; of a lab that is gone, remove the documents."""
         if self.plan.saved is not None:
-            outcome = Saved(topology=self.plan.saved.topology, commands=self._left())
+            outcome = evolve(
+                self.plan.saved, commands=self._left(), providers=self._providers_left(), previous=()
+            )
             if outcome != self.plan.saved:
                 topologies.save(self.workspace, outcome)
         if self.tally.failures:
@@ -116,6 +118,13 @@ class Executor:
             self.plugins.remove_allocations(self.workspace.path, self.plan.lab)
         if self.plan.saved is None:
             topologies.remove(self.workspace, self.plan.lab)
+
+    def _providers_left(self) -> tuple[str, ...]:
+        """Those that may still have something of the lab; after a failure nobody is forgotten."""
+        assert self.plan.saved is not None
+        if self.tally.failures:
+            return self.plan.saved.providers
+        return tuple(sorted({node.provider for node in self.plan.saved.topology.machines if node.provider}))
 
     def _left(self) -> dict[str, Commands]:
         """Nodes whose commands are still to be run: those that could not be made or started."""
@@ -190,7 +199,13 @@ class Executor:
             (self.tally.replaced if replaced else self.tally.created).append(spec.name)
             self._tell(EventKind.NODE_REPLACED if replaced else EventKind.NODE_CREATED, node=spec.name)
 
-    def _plug(self, ports: Sequence[Any]) -> None:
+    def _park(self, ports: Sequence[Port]) -> None:
+        """Where it fails, what would cut the interface off is not done; the next operation tries again."""
+        self._plug(ports)
+        parked = set(self.tally.plugged)
+        self.plan = self.plan.without_parked([port.end for port in ports if port.end not in parked])
+
+    def _plug(self, ports: Sequence[Port]) -> None:
         outcomes = self._batches(
             ports,
             lambda port: self.plan.providers[port.end.node],
@@ -218,37 +233,17 @@ class Executor:
         self,
         items: Sequence[T],
         provider_of: Callable[[T], str],
-        call: Callable[[Any, Sequence[T]], Sequence[Any]],
+        call: Callable[[Provider, Sequence[T]], Sequence[Any]],
     ) -> list[Any]:
-        """One call for each provider, all at the same time; the outcomes in the order of *items*."""
-        places: defaultdict[str, list[int]] = defaultdict(list)
-        for place, item in enumerate(items):
-            places[provider_of(item)].append(place)
-        outcomes: list[Any] = [None] * len(items)
-
-        def work(name: str) -> None:
-            batch = [items[place] for place in places[name]]
-            try:
-                results = call(self.plugins.provider(name), batch)
-            except LabprovError as error:
-                results = [error] * len(batch)
-            for place, result in zip(places[name], results, strict=True):
-                outcomes[place] = result
-
-        _in_parallel(work, list(places))
-        return outcomes
+        return dispatch(self.plugins, items, provider_of, call)
 
     def _ok(self, outcome: object, *, node: str, interface: str | None = None) -> bool:
-        if not isinstance(outcome, LabprovError):
+        error = failure(outcome, lab=self.plan.lab, node=node, interface=interface)
+        if error is None:
             return True
-        if outcome.lab is None:
-            outcome.lab = self.plan.lab
-        if outcome.node is None:
-            outcome.node, outcome.interface = node, interface
         self.tally.failed_nodes.add(node)
-        if outcome not in self.tally.failures:
-            self.tally.failures.append(outcome)
-            self._tell(EventKind.NODE_FAILED, node=node, message=outcome.message)
+        self.tally.failures.append(error)
+        self._tell(EventKind.NODE_FAILED, node=node, message=error.message)
         return False
 
     # -- commands -----------------------------------------------------------------------------------------
@@ -264,14 +259,15 @@ class Executor:
 
     def _run_commands(self, nodes: Sequence[Node]) -> None:
         """Run the ``exec`` lines of each node, in their order; nodes side by side."""
+        seen = mine_of(self.observe(), self.plan.lab, self.scope.workspace_id)
+        there = {node.node: node for node in seen}
         self._mark_begun({node.name for node in nodes})
-        there = {node.node: node for node in self.observe().nodes if node.lab == self.plan.lab}
 
         def work(node: Node) -> None:
             outcomes = [self._command(there.get(node.name), node.name, line) for line in node.exec]
             self.tally.commands.extend(outcomes)
 
-        _in_parallel(work, list(nodes))
+        in_parallel(work, list(nodes))
         order = {node.name: place for place, node in enumerate(nodes)}
         self.tally.commands.sort(key=lambda outcome: order[outcome.node])
 
@@ -322,13 +318,3 @@ def _words(line: str, node: str) -> list[str]:
         return shlex.split(line)
     except ValueError as error:
         raise EngineFailure(f"{line!r} is no command line: {error}", node=node) from error
-
-
-def _in_parallel(work: Callable[[Any], None], items: Iterable[Any]) -> None:
-    items = list(items)
-    if len(items) == 1:
-        work(items[0])
-        return
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        for future in [pool.submit(work, item) for item in items]:
-            future.result()

@@ -21,6 +21,7 @@ class Facts:
     :param workspace: the workspace's id.
     :param vlan_range: the lowest and the highest tag to issue.
     :param providers: what each provider that is needed says of itself.
+    :param asked: the providers that were observed.
     :param saved: what was saved of the lab at its last deploy.
     :param kept: the tags to keep, by interface, as the recovery rule gave them.
     :param reserved: tags that others use on a bridge that labs share.
@@ -28,6 +29,7 @@ class Facts:
     :param host_interfaces: interfaces of the host, by name.
     :param host_bridges: those of them that are bridges.
     :param bridge: the Open vSwitch bridge that links between providers meet on.
+    :param shared_bridge: its name, if other labs may use it too; then it is remembered.
     :param keep: refuse to replace a node.
     :param reconfigure: replace every node.
     :param touch: nodes that may be made, replaced, started or removed; None: all.
@@ -39,6 +41,7 @@ class Facts:
     workspace: str = ""
     vlan_range: tuple[int, int] = (100, 4094)
     providers: Mapping[str, ProviderInfo] = field(factory=dict)
+    asked: frozenset[str] = frozenset()
     saved: Saved | None = None
     kept: Mapping[Endpoint, int] = field(factory=dict)
     reserved: frozenset[int] = frozenset()
@@ -46,6 +49,7 @@ class Facts:
     host_interfaces: frozenset[str] = frozenset()
     host_bridges: frozenset[str] = frozenset()
     bridge: str = ""
+    shared_bridge: str | None = None
     keep: bool = False
     reconfigure: bool = False
     touch: frozenset[str] | None = None

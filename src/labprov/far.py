@@ -49,6 +49,10 @@ class Fars:
         raise self._refused(end, f"{providers} have no way to share the link to {other}")
 
     def _segment(self, end: Endpoint, bridge: Node) -> Far:
+        if bridge.kind == "ovs-bridge":
+            raise self._refused(
+                end, f"ports can't be put on the host's Open vSwitch bridge {bridge.name} yet"
+            )
         if bridge.name in self._facts.host_bridges:
             self._require(end, Join.HOST, f"the host's bridge {bridge.name} can't be reached from here")
             return Joined(bridge.name, BridgeType.HOST, learn=True)

@@ -12,12 +12,13 @@ What holds for all hooks:
   is one; where nobody answers the caller gets :class:`labprov.NotSupported`.
 * Batch hooks take a sequence and return a list of the same length and order, one outcome for each item: a
   value (None where there is nothing to say) or a :class:`labprov.LabprovError`, returned, not raised. One
-  item's failure stops no other item. Raising means that nothing is known of the whole batch; labprov then
-  observes again before it does anything else.
+  item's failure stops no other item. Raising means that nothing is known of the whole batch: labprov takes
+  each of its items for failed, does no more with those nodes, and looks anew in its next operation.
 * Every hook is idempotent: what is already as asked for is left alone and is no error.
 * Whatever engine error occurs is translated to a :class:`labprov.LabprovError`; anything else that escapes
   is reported as :class:`labprov.ProviderFault`.
-* Hooks may be called from any thread, for different labs at once; never twice at once for one lab.
+* Hooks may be called from any thread. Those that change something are never called twice at once for one
+  lab; those that only look, and ``exec``, may be.
 
 The order of one deploy: ``observe``, ``capture_vlans``, (labprov decides and persists), ``prepare_lab``,
 ``plug`` (peers of what goes), ``remove_nodes``, ``unplug``, ``create_nodes``, ``plug``, ``start_nodes``,
@@ -112,7 +113,7 @@ def labprov_observe(scope: Scope, names: frozenset[str]) -> Observed | None:
 def labprov_validate_nodes(scope: Scope, nodes: Sequence[str]) -> Mapping[str, bool] | None:
     """Say which of the nodes of ``scope.lab`` exist with their full identity (lab, node, prefix, workspace).
 
-    Called by recovery. Where a provider has none, labprov derives it from :func:`labprov_observe`.
+    Called before every decision. Where a provider has none, labprov derives it from :func:`labprov_observe`.
 
     :param nodes: node names.
     :returns: for each of *nodes*, whether it exists; a node that exists and is stopped counts.
@@ -124,7 +125,7 @@ def labprov_validate_nodes(scope: Scope, nodes: Sequence[str]) -> Mapping[str, b
 def labprov_capture_vlans(scope: Scope) -> Mapping[Endpoint, int] | None:
     """Read the tags that the data interfaces of ``scope.lab`` really carry.
 
-    Called after plugging and by recovery. Where a provider has none, labprov derives it from
+    Called before every decision. Where a provider has none, labprov derives it from
     :func:`labprov_observe`.
 
     :returns: one tag (1 to 4094) for each interface that carries one, read from the switch itself (or from
@@ -185,7 +186,7 @@ def labprov_start_nodes(scope: Scope, nodes: Sequence[NodeSpec]) -> Sequence[Lab
     """Run the first instruction of each node; all its interfaces are there already.
 
     Called after ``create_nodes`` and ``plug``. Started means visible as running with matching identity, not
-    merely accepted. A running node is left alone.
+    merely accepted. A running node is left alone, a paused one goes on.
     """
 
 

@@ -149,8 +149,16 @@ provider is another node anyway."""
 
 
 def definition(node: Node, prefix: str) -> str:
-    """The hash of all that can't change in place, as it stands in the node's labels: 12 hex digits."""
-    values = {key: value for key, value in cattrs.unstructure(node).items() if key not in IN_PLACE}
+    """The hash of all that can't change in place, as it stands in the node's labels: 12 hex digits.
+
+    Only what differs from a plain node counts, so that a new attribute of nodes replaces nobody's nodes.
+    """
+    plain = cattrs.unstructure(Node(name=node.name))
+    values = {
+        key: value
+        for key, value in cattrs.unstructure(node).items()
+        if key not in IN_PLACE and value != plain[key]
+    }
     return _digest(prefix, json.dumps(values, sort_keys=True, default=str))[:12]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from attrs import evolve
 from labprov import linking, power
 from labprov.engine import Result
 from labprov.errors import InvalidInput, LabNotFound
-from labprov.events import Event
+from labprov.events import Event, EventKind
 from labprov.facts import mine_of
 from labprov.host import Host
 from labprov.model import Endpoint, Link, Topology, checked_name, endpoint
@@ -30,6 +31,9 @@ from labprov.workspace import Workspace
 
 if TYPE_CHECKING:
     from labprov.topology import MissingFile, TopologyFile
+
+
+logger = logging.getLogger(__name__)
 
 
 class Lab:
@@ -123,15 +127,17 @@ class Lab:
         lab._set_up(name, None, settings, plugins, on_event)
         with lab._operation("attach") as operation:
             sources = operation.look(None, use_saved=True)
+            if not operation.knows(sources):
+                raise lab._not_found()
         lab.topology = sources.desired
-        known = sources.desired or sources.persisted or sources.bad
-        if not known and not mine_of(sources.observed, name, operation.workspace_id):
-            raise LabNotFound(
-                "there is no such lab in this workspace",
-                lab=name,
-                remedy="`labprov inspect --all` lists those there are.",
-            )
         return lab
+
+    def _not_found(self) -> LabNotFound:
+        return LabNotFound(
+            "there is no such lab in this workspace",
+            lab=self.name,
+            remedy="`labprov inspect --all` lists those there are.",
+        )
 
     def cancel(self) -> None:
         """Ask the operation under way to stop: it finishes its step, saves, and raises ``Cancelled``.
@@ -155,15 +161,24 @@ class Lab:
             if not write:
                 yield operation
                 return
+            if name != "deploy" and not operation.workspace.id:
+                operation.workspace.check_id()
+                raise self._not_found()
+            operation.workspace.prepare()
+            self._emit(Event(kind=EventKind.OPERATION_STARTED, lab=self.name, message=name))
             try:
-                with operation.writing():
-                    yield operation
+                yield operation
             finally:
                 self._cancelled.clear()
+                self._emit(Event(kind=EventKind.OPERATION_DONE, lab=self.name, message=name))
 
     def _emit(self, event: Event) -> None:
-        if self._on_event is not None:
-            self._on_event(event)
+        """Tell everybody; whoever raises is logged and harms nothing."""
+        try:
+            if self._on_event is not None:
+                self._on_event(event)
+        except Exception:
+            logger.exception("the caller's on_event raised on %s", event)
         self.plugins.emit(event)
 
     def _wanted(self) -> Topology:
@@ -223,8 +238,9 @@ class Lab:
         """
         self._check_files(only)
         with self._operation("deploy", write=True) as operation:
-            plan, sources = self._plan(operation, keep, reconfigure, only)
-            report = operation.execute(plan, sources)
+            with operation.locked():
+                plan, sources = self._plan(operation, keep, reconfigure, only)
+                report = operation.execute(plan, sources)
             if wait:
                 report = operation.wait(plan, report)
         return evolve(report, warnings=(*self.warnings, *report.warnings))
@@ -243,9 +259,11 @@ class Lab:
         :returns: what was removed; ``failures`` has what could not be, its documents then stay.
         :raises Unavailable: an engine that is needed does not answer; nothing was removed.
         """
-        if not Workspace(self.settings.workspace).id:
+        workspace = Workspace(self.settings.workspace)
+        workspace.check_id()
+        if not workspace.id:
             return Report(lab=self.name, operation="destroy")
-        with self._operation("destroy", write=True) as operation:
+        with self._operation("destroy", write=True) as operation, operation.locked():
             sources = operation.look(None)
             rest = Topology(name=self.name)
             touch = None
@@ -259,8 +277,11 @@ class Lab:
 
     def _without_provider(self, operation: Operation, sources: Sources, provider: str) -> Topology:
         """What is left of the lab without that provider's nodes; interfaces that led to them stay."""
-        there = mine_of(sources.observed, self.name, operation.workspace_id)
-        if all(node.provider == provider for node in there):
+        if sources.saved is not None:
+            providers = {node.provider for node in sources.saved.topology.machines}
+        else:
+            providers = {node.provider for node in operation.there(sources).values()}
+        if providers == {provider}:
             return Topology(name=self.name)
         if sources.saved is None:
             raise InvalidInput(
@@ -281,29 +302,38 @@ class Lab:
         :raises LabNotFound: nothing is known of the lab.
         """
         with self._operation("recover", write=True) as operation:
-            sources = operation.look(None, use_saved=True)
-            plan = operation.decide(sources, sources.desired)
-            return operation.wait(plan, operation.execute(plan, sources))
+            with operation.locked():
+                sources = operation.look(None, use_saved=True)
+                if not operation.knows(sources):
+                    operation.workspace.remove_lock(self.name)
+                    raise self._not_found()
+                plan = operation.decide(sources, sources.desired)
+                report = operation.execute(plan, sources)
+            return operation.wait(plan, report)
 
     # -- nodes --------------------------------------------------------------------------------------------
 
     def start(self, nodes: Collection[str] = ()) -> Report:
         """Start nodes, with all that they need to run; none named: all. A running node is left alone."""
         with self._operation("start", write=True) as operation:
-            return power.start(operation, nodes)
+            with operation.locked():
+                plan, report = power.start(operation, nodes)
+            return operation.wait(plan, report)
 
     def stop(self, nodes: Collection[str] = (), *, graceful: bool = False) -> Report:
         """Stop nodes; none named: all. Their definitions, disks and links stay.
 
         :param graceful: give each its time to end by itself before it is killed.
         """
-        with self._operation("stop", write=True) as operation:
+        with self._operation("stop", write=True) as operation, operation.locked():
             return power.stop(operation, nodes, graceful=graceful)
 
     def restart(self, nodes: Collection[str] = (), *, graceful: bool = False) -> Report:
         """Stop nodes and start them again; none named: all."""
         with self._operation("restart", write=True) as operation:
-            return power.restart(operation, nodes, graceful=graceful)
+            with operation.locked():
+                plan, report = power.restart(operation, nodes, graceful=graceful)
+            return operation.wait(plan, report)
 
     def exec(self, node: str, command: Sequence[str], *, timeout: float | None = None) -> Result:
         """Run *command* in a running node.
@@ -333,8 +363,8 @@ class Lab:
 
         :raises NodeNotFound: the topology has no such node.
         """
-        if self.topology is not None and node not in self.topology.by_name:
-            raise no_node(self.name, node, self.topology.by_name)
+        if self.topology is not None and not self.topology.is_machine(node):
+            raise no_node(self.name, node, (machine.name for machine in self.topology.machines))
         return NodeHandle(self, node)
 
     # -- links --------------------------------------------------------------------------------------------
@@ -348,17 +378,17 @@ class Lab:
         :raises InvalidTopology: one of them is linked already, or the node is unknown.
         """
         first, second = endpoint(a), endpoint(b)
-        with self._operation("connect", write=True) as operation:
+        with self._operation("connect", write=True) as operation, operation.locked():
             report, self.topology = linking.relink(operation, lambda old: old.connected(Link(first, second)))
         return report
 
     def disconnect(self, a: Endpoint | str, b: Endpoint | str) -> Report:
         """Part two interfaces of a live lab; both stay, and lead nowhere.
 
-        :raises NodeNotFound: no link joins them.
+        :raises InvalidTopology: no link joins them.
         """
         first, second = endpoint(a), endpoint(b)
-        with self._operation("disconnect", write=True) as operation:
+        with self._operation("disconnect", write=True) as operation, operation.locked():
             report, self.topology = linking.relink(operation, lambda old: old.disconnected(first, second))
         return report
 
@@ -367,7 +397,7 @@ class Lab:
 
         :param end: either end, as ``node:interface``.
         """
-        with self._operation("link", write=True) as operation:
+        with self._operation("link", write=True) as operation, operation.locked():
             return linking.set_carrier(operation, endpoint(end), up)
 
     # -- looking ------------------------------------------------------------------------------------------
@@ -376,7 +406,7 @@ class Lab:
         """Every node, wanted or there, as it is now. Writes nothing."""
         with self._operation("inspect") as operation:
             sources = operation.look(None, use_saved=True)
-        there = mine_of(sources.observed, self.name, operation.workspace_id)
+            there = tuple(operation.there(sources).values())
         return statuses(self.name, there, sources.desired)
 
     def __enter__(self) -> Self:

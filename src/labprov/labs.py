@@ -4,39 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from attrs import evolve
+
 from labprov import saved as topologies
-from labprov.engine import Observed, Scope
-from labprov.errors import DocumentCorrupt, InvalidInput, LabprovError
+from labprov.engine import NodeState, Observed, Scope
+from labprov.errors import DocumentCorrupt, InvalidInput, LabprovError, Unavailable
 from labprov.events import Event
 from labprov.facts import mine_of
 from labprov.host import Host
 from labprov.lab import Lab
 from labprov.model import checked_name
 from labprov.plugins import Plugins, load_plugins
+from labprov.provider import Provider
 from labprov.report import NodeStatus, Report
 from labprov.settings import Settings
 from labprov.status import statuses
 from labprov.workspace import Workspace
 
 
-def _observe_all(settings: Settings, plugins: Plugins) -> Observed:
-    """What every available provider holds of this workspace; one that can't be asked is an error."""
+def _observe_all(settings: Settings, plugins: Plugins) -> tuple[Observed, dict[str, Unavailable]]:
+    """What the providers hold of this workspace, and the errors of those that could not be asked.
+
+    A provider whose engine is not on this host at all has nothing to tell, and is in neither.
+    """
     workspace = Workspace(settings.workspace)
-    observed = Observed()
+    workspace.check_id()
+    observed, silent = Observed(), {}
     if not workspace.id:
-        return observed
+        return observed, {}
     with Host(options=settings.host_options) as host:
         scope = Scope(
             host=host, workspace_id=workspace.id, workspace=workspace.path, timeouts=settings.timeouts
         )
         for name in plugins.providers:
-            provider = plugins.provider(name)
-            if provider.info(host).available:
-                observed += provider.observe(scope)
-    return Observed(
+            try:
+                observed += _ask(plugins.provider(name), scope)
+            except Unavailable as error:
+                silent[name] = error
+    mine = Observed(
         tuple(node for node in observed.nodes if node.workspace == workspace.id and node.lab),
         tuple(item for item in observed.resources if item.workspace == workspace.id),
     )
+    return mine, silent
+
+
+def _ask(provider: Provider, scope: Scope) -> Observed:
+    info = provider.info(scope.host)
+    if info.available:
+        return provider.observe(scope)
+    if info.present:
+        raise Unavailable(
+            f"the provider {provider.name} does not answer: {info.reason}",
+            provider=provider.name,
+            remedy=info.remedy,
+        )
+    return Observed()
 
 
 def known_labs(settings: Settings, plugins: Plugins | None = None) -> tuple[str, ...]:
@@ -44,7 +66,9 @@ def known_labs(settings: Settings, plugins: Plugins | None = None) -> tuple[str,
 
     :raises Unavailable: an engine that is there does not answer.
     """
-    observed = _observe_all(settings, plugins or load_plugins())
+    observed, silent = _observe_all(settings, plugins or load_plugins())
+    for error in silent.values():
+        raise error
     return tuple(sorted(_ids(settings, observed)))
 
 
@@ -54,9 +78,12 @@ def _ids(settings: Settings, observed: Observed) -> set[str]:
 
 
 def inspect_all(settings: Settings, plugins: Plugins | None = None) -> tuple[NodeStatus, ...]:
-    """Every node of every lab of the workspace, as it is now. Writes nothing."""
+    """Every node of every lab of the workspace, as it is now. Writes nothing.
+
+    A saved node whose engine does not answer is *unknown*, never absent.
+    """
     workspace = Workspace(settings.workspace)
-    observed = _observe_all(settings, plugins or load_plugins())
+    observed, silent = _observe_all(settings, plugins or load_plugins())
     found: list[NodeStatus] = []
     for lab in sorted(_ids(settings, observed)):
         try:
@@ -65,7 +92,10 @@ def inspect_all(settings: Settings, plugins: Plugins | None = None) -> tuple[Nod
             # what the engines hold is shown all the same; `labprov validate` tells of the document
             saved = None
         there = mine_of(observed, lab, workspace.id)
-        found += statuses(lab, there, saved.topology if saved else None)
+        found += [
+            evolve(status, state=NodeState.UNKNOWN) if status.provider in silent else status
+            for status in statuses(lab, there, saved.topology if saved else None)
+        ]
     return tuple(found)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from attrs import evolve
+
+from labprov.dispatch import dispatch, failure
 from labprov.errors import LabprovError, NodeNotFound
 from labprov.model import Endpoint, Topology
 from labprov.operation import Operation
@@ -18,12 +21,17 @@ def relink(operation: Operation, change: Callable[[Topology], Topology]) -> tupl
     sources = operation.look(None, use_saved=True)
     before = operation.deployed(sources)
     after = change(before)
-    report = operation.execute(operation.decide(sources, after, touch=frozenset()), sources)
+    try:
+        report = operation.execute(operation.decide(sources, after, touch=frozenset()), sources)
+    except LabprovError:
+        operation.restore(sources)
+        raise
     if report.ok:
         return report, after
-    undo = operation.look(None)
-    operation.execute(operation.decide(undo, before, touch=frozenset()), undo)
-    return report, before
+    operation.restore(sources)
+    now = operation.look(None, use_saved=True)
+    undone = operation.execute(operation.decide(now, now.desired, touch=frozenset()), now)
+    return evolve(report, failures=(*report.failures, *undone.failures)), before
 
 
 def set_carrier(operation: Operation, end: Endpoint, up: bool) -> Report:
@@ -52,10 +60,14 @@ def set_carrier(operation: Operation, end: Endpoint, up: bool) -> Report:
 def _set_carrier(
     operation: Operation, topology: Topology, ends: Sequence[Endpoint], prefix: str, up: bool
 ) -> list[LabprovError]:
-    failures: list[LabprovError] = []
-    providers = {end: topology.by_name[end.node].provider or "" for end in ends}
-    for name in sorted(set(providers.values())):
-        batch = [end for end in ends if providers[end] == name]
-        outcomes = operation.plugins.provider(name).set_carrier(operation.scope(prefix), batch, up)
-        failures += [outcome for outcome in outcomes if isinstance(outcome, LabprovError)]
-    return failures
+    outcomes = dispatch(
+        operation.plugins,
+        ends,
+        lambda end: topology.by_name[end.node].provider or "",
+        lambda provider, batch: provider.set_carrier(operation.scope(prefix), batch, up),
+    )
+    told = (
+        failure(outcome, lab=operation.lab, node=end.node, interface=end.interface)
+        for end, outcome in zip(ends, outcomes, strict=True)
+    )
+    return [error for error in told if error is not None]

@@ -11,6 +11,7 @@ from functools import cached_property
 from attrs import evolve
 
 from labprov import identity
+from labprov import saved as topologies
 from labprov.engine import Observed, ObservedNode, Scope
 from labprov.errors import DocumentCorrupt, LabNotFound, NodeNotFound, NodeNotRunning
 from labprov.events import Event, EventKind
@@ -59,16 +60,14 @@ class Operation:
         self.survey = Survey(lab, name, settings, plugins, host)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the lab's lock, and tell observers where the operation begins and ends."""
-        self.workspace.prepare()
+    def locked(self) -> Iterator[None]:
+        """Hold the lab's lock.
+
+        :raises Busy: another process holds it, and goes on to.
+        """
         timeout = self.settings.timeouts.lock
         with self.workspace.lock(self.lab, timeout=timeout, purpose=self.name, cancelled=self.cancelled):
-            self.emit(Event(kind=EventKind.OPERATION_STARTED, lab=self.lab, message=self.name))
-            try:
-                yield
-            finally:
-                self.emit(Event(kind=EventKind.OPERATION_DONE, lab=self.lab, message=self.name))
+            yield
 
     def scope(self, prefix: str) -> Scope:
         """The lab, as hooks are told of it."""
@@ -84,6 +83,16 @@ class Operation:
     def look(self, given: Topology | None, *, use_saved: bool = False) -> Sources:
         """Read everything (see :meth:`labprov.survey.Survey.look`)."""
         return self.survey.look(given, use_saved=use_saved)
+
+    def knows(self, sources: Sources) -> bool:
+        """Whether anything is known of the lab: a document, a node, or a thing of its own."""
+        resources = [
+            item
+            for item in sources.observed.resources
+            if (item.lab, item.workspace) == (self.lab, self.workspace_id)
+        ]
+        documents = sources.saved or sources.persisted or sources.bad
+        return bool(documents or resources or self.there(sources))
 
     def there(self, sources: Sources) -> Mapping[str, ObservedNode]:
         """The lab's nodes that are there, by name."""
@@ -133,6 +142,7 @@ class Operation:
         """The plan that makes the lab what is *desired*."""
         needed = self.survey.needed(desired, sources.saved) if desired and desired.machines else ()
         reaches_host = desired is not None and _reaches_host(desired)
+        shared = self.settings.bridge or (sources.saved.bridge if sources.saved else None)
         facts = Facts(
             lab=self.lab,
             operation=self.name,
@@ -140,12 +150,14 @@ class Operation:
             workspace=self.workspace_id,
             vlan_range=self.settings.vlan_range,
             providers={name: self.survey.infos[name] for name in needed},
+            asked=frozenset(sources.asked),
             saved=sources.saved,
             kept=sources.kept,
-            reserved=self._reserved(),
+            reserved=self._reserved(shared),
             host_interfaces=self.host.interfaces() if reaches_host else frozenset(),
             host_bridges=self.host.bridges() if reaches_host else frozenset(),
-            bridge=self.settings.bridge or identity.bridge_name(self.lab),
+            bridge=shared or identity.bridge_name(self.lab),
+            shared_bridge=shared,
             keep=keep,
             reconfigure=reconfigure,
             touch=touch,
@@ -153,9 +165,9 @@ class Operation:
         plan = reconcile(desired, sources.persisted, sources.observed, facts)
         return evolve(plan, warnings=(*sources.warnings, *plan.warnings))
 
-    def _reserved(self) -> frozenset[int]:
+    def _reserved(self, shared: str | None) -> frozenset[int]:
         """On a bridge that labs share: the tags in other labs' documents, those of stopped nodes included."""
-        if self.settings.bridge is None:
+        if shared is None:
             return frozenset()
         reserved: set[int] = set()
         for lab in self.workspace.labs() - {self.lab}:
@@ -195,16 +207,25 @@ class Operation:
             observed += self.plugins.provider(name).observe(self.scope(plan.prefix))
         return observed
 
+    def restore(self, sources: Sources) -> None:
+        """Put the lab's documents back as *sources* found them; the engines are another matter."""
+        if sources.saved is not None:
+            topologies.save(self.workspace, sources.saved)
+        if sources.persisted is not None:
+            self.plugins.save_allocations(self.workspace.path, self.lab, sources.persisted)
+
     def wait(self, plan: Plan, report: Report) -> Report:
         """Wait for the nodes that were started, and add what came of it to the report.
+
+        Nothing is written, so it needs no lock: somebody who wants to stop the lab meanwhile can.
 
         :raises Cancelled: it was asked for; the nodes go on.
         """
         if not report.started:
             return report
-        nodes = mine_of(self.observe_again(plan), self.lab, self.workspace_id)
         failures, untold = wait_ready(
-            [node for node in nodes if node.node in report.started],
+            report.started,
+            look=lambda: mine_of(self.observe_again(plan), self.lab, self.workspace_id),
             plugins=self.plugins,
             scope=self.scope(plan.prefix),
             cancelled=self.cancelled,
@@ -218,7 +239,8 @@ class Operation:
         )
 
     def _move_aside(self, error: DocumentCorrupt) -> str:
-        if error.path is None:
+        if error.path is None or not error.path.exists():
+            error.remedy = "Remove the document from its store; it is then rebuilt from the engines."
             raise error
         target = quarantine(error.path)
         warning = f"{error.message}; it was moved to {target.name} and rebuilt from what the engines hold"

@@ -37,6 +37,8 @@ class Plan:
     persist: bool = False
     prepare: tuple[str, ...] = ()
     park: tuple[Port, ...] = ()
+    parked_for: Mapping[Endpoint, Endpoint] = field(factory=dict)
+    """For each parked port, its peer that goes."""
     remove: tuple[ObservedNode, ...] = ()
     unplug: tuple[tuple[str, Endpoint], ...] = ()
     create: tuple[NodeSpec, ...] = ()
@@ -56,7 +58,16 @@ class Plan:
     def empty(self) -> bool:
         """Whether no engine is written to."""
         return not any(
-            (self.park, self.remove, self.unplug, self.create, self.plug, self.start, self.commands)
+            (
+                self.park,
+                self.remove,
+                self.unplug,
+                self.create,
+                self.plug,
+                self.start,
+                self.commands,
+                self.forget,
+            )
         )
 
     @property
@@ -65,7 +76,10 @@ class Plan:
         return tuple(name for name in self.reasons)
 
     def without(self, failed: Collection[str]) -> Plan:
-        """The rest of the plan, when the nodes *failed* could not be made: their peers stand alone."""
+        """The rest of the plan, when the nodes *failed* could not be removed or made.
+
+        Nothing more is done with them, and their peers stand alone.
+        """
         ports = tuple(
             evolve(port, far=Alone()) if isinstance(port.far, Peer) and port.far.end.node in failed else port
             for port in self.plug
@@ -73,9 +87,20 @@ class Plan:
         )
         return evolve(
             self,
+            create=tuple(spec for spec in self.create if spec.name not in failed),
             plug=ports,
             start=tuple(spec for spec in self.start if spec.name not in failed),
             commands=tuple(name for name in self.commands if name not in failed),
+        )
+
+    def without_parked(self, failed: Collection[Endpoint]) -> Plan:
+        """The rest of the plan, when the ports *failed* could not be parked: what they lead to stays."""
+        ends = {self.parked_for[end] for end in failed if end in self.parked_for}
+        nodes = {end.node for end in ends}
+        return evolve(
+            self,
+            remove=tuple(node for node in self.remove if node.node not in nodes),
+            unplug=tuple(item for item in self.unplug if item[1] not in ends),
         )
 
     def lines(self) -> list[str]:

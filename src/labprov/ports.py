@@ -10,7 +10,7 @@ from attrs import evolve
 from labprov import identity
 from labprov.allocation import Allocator
 from labprov.census import Census
-from labprov.engine import Alone, Far, Observed, Peer, Port
+from labprov.engine import DEFAULT_MTU, Alone, Far, Observed, Peer, Port
 from labprov.facts import Facts, mine
 from labprov.far import Fars
 from labprov.model import Allocations, Endpoint, Topology
@@ -54,9 +54,10 @@ class Ports:
         """Every desired interface's tag."""
         kept = dict(self._facts.kept)
         for end, tag in self._facts.kept.items():
-            if tag in self._facts.foreign_tags:
+            if tag in self._facts.foreign_tags | self._facts.reserved:
                 del kept[end]
-                self.warnings.append(f"{end}: tag {tag} is carried by a foreign port now, so it gets another")
+                whose = "carried by a foreign port" if tag in self._facts.foreign_tags else "another lab's"
+                self.warnings.append(f"{end}: tag {tag} is {whose} now, so it gets another")
         # no tag is issued again while a port of this lab still carries it
         carried = {
             item.tag for node in mine(self._observed, self._facts) for item in node.interfaces if item.tag
@@ -81,7 +82,7 @@ class Ports:
                     mac=macs[end],
                     tag=self.tags.tags[end],
                     far=self._reachable(self.fars.far(end)),
-                    mtu=link.mtu if link else None,
+                    mtu=(link.mtu if link else None) or DEFAULT_MTU,
                 )
         return ports
 
@@ -104,7 +105,7 @@ class Ports:
         return tuple(port for end, port in self.ports.items() if end in wrong)
 
     def _is(self, port: Port) -> bool:
-        node = self._census.staying.get(port.end.node)
+        node = None if port.end.node in self._census.replugged else self._census.staying.get(port.end.node)
         seen = node.interface(port.end.interface) if node else None
         return seen is not None and (seen.mac, seen.tag, seen.far, seen.mtu) == (
             port.mac,
@@ -120,20 +121,20 @@ class Ports:
             (node.provider, Endpoint(name, item.name))
             for name, node in self._census.staying.items()
             for item in node.interfaces
-            if Endpoint(name, item.name) not in self.ports
+            if Endpoint(name, item.name) not in self.ports or name in self._census.replugged
         )
 
     @cached_property
-    def parked(self) -> tuple[Port, ...]:
-        """Ports of nodes that stay, whose peer (or its whole node) goes away now."""
-        going = {node.node for node in self._census.removed}
+    def parked(self) -> Mapping[Port, Endpoint]:
+        """Ports of nodes that stay, whose peer (or its whole node) goes away now, each with that peer."""
+        going = {node.node for node in self._census.surplus}
         pulled = {end for _, end in self.unplugged}
-        parked = []
+        parked: dict[Port, Endpoint] = {}
         for name, node in self._census.staying.items():
             for item in node.interfaces:
                 port = self.ports.get(Endpoint(name, item.name))
-                if port is None or not isinstance(item.far, Peer):
+                if port is None or not isinstance(item.far, Peer) or port.end in pulled:
                     continue
                 if item.far.end.node in going or item.far.end in pulled:
-                    parked.append(evolve(port, far=Alone()))
-        return tuple(parked)
+                    parked[evolve(port, far=Alone())] = item.far.end
+        return parked

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from labprov.engine import (
     ConsoleCommand,
+    Namespace,
     NodeSpec,
     Observed,
     ObservedNode,
@@ -17,6 +18,7 @@ from labprov.engine import (
     Readiness,
     Result,
     Scope,
+    Tap,
 )
 from labprov.errors import LabprovError, NotSupported, ProviderFault
 from labprov.events import Event
@@ -25,6 +27,8 @@ from labprov.host import Host
 from labprov.model import Endpoint, Topology
 
 T = TypeVar("T")
+OUTCOMES = (type(None), LabprovError)
+"""What an item of a batch may come to, where there is nothing to say of a success."""
 INFO_HOOK = "labprov_provider_info"
 """What makes a plugin a provider."""
 
@@ -104,7 +108,9 @@ class Provider:
 
     def plug(self, scope: Scope, ports: Sequence[Port]) -> Sequence[Place | LabprovError]:
         """Make or re-point ports."""
-        return self._batch("labprov_plug", ports, scope=scope, ports=ports)
+        return self._batch(
+            "labprov_plug", ports, kinds=(Namespace, Tap, LabprovError), scope=scope, ports=ports
+        )
 
     def unplug(self, scope: Scope, ends: Sequence[Endpoint]) -> Sequence[LabprovError | None]:
         """Remove ports from nodes that stay."""
@@ -138,12 +144,17 @@ class Provider:
         """The contract suite's hands."""
         return self._call("labprov_harness", Harness, scope=scope)
 
-    def _batch(self, hook: str, items: Sequence[Any], **arguments: Any) -> Sequence[Any]:
+    def _batch(
+        self, hook: str, items: Sequence[Any], kinds: tuple[type, ...] = OUTCOMES, **arguments: Any
+    ) -> Sequence[Any]:
         if not items:
             return ()
         outcomes: Sequence[Any] = self._call(hook, Sequence, **arguments)
         if len(outcomes) != len(items):
             raise ProviderFault(f"{self.name}: {hook} gave {len(outcomes)} outcomes for {len(items)} items")
+        for outcome in outcomes:
+            if not isinstance(outcome, kinds):
+                raise ProviderFault(f"{self.name}: {hook} gave {outcome!r} as an outcome")
         return outcomes
 
     def _call(self, hook: str, kind: type[T], default: T | None = None, **arguments: Any) -> T:

@@ -18,6 +18,7 @@ from labprov.engine import (
     NodeSpec,
     NodeState,
     Observed,
+    ObservedNode,
 )
 from labprov.errors import (
     ForeignResource,
@@ -144,9 +145,13 @@ class _Reconciler:
                 return
 
     def _check_foreign(self) -> None:
-        foreign = {node.runtime_name for node in self.observed.nodes if node.state == NodeState.FOREIGN}
+        foreign = {
+            (node.provider, node.runtime_name)
+            for node in self.observed.nodes
+            if node.state == NodeState.FOREIGN
+        }
         for spec in self.created:
-            if spec.replaces is None and spec.runtime_name in foreign:
+            if spec.replaces is None and (spec.node.provider, spec.runtime_name) in foreign:
                 self.errors.append(
                     ForeignResource(
                         f"{spec.runtime_name} exists already and is not labprov's",
@@ -216,6 +221,7 @@ class _Reconciler:
                 self.links.ports[Endpoint(node.name, name)] for name in self.desired.interfaces[node.name]
             ),
             replaces=self.census.staying.get(node.name),
+            changed=self.census.changed.get(node.name),
         )
 
     @cached_property
@@ -235,8 +241,13 @@ class _Reconciler:
         return tuple(
             spec
             for name, spec in self.specs.items()
-            if self.census.may_touch(name) and (name in made or self.census.staying[name].state not in ALIVE)
+            if self.census.may_touch(name) and (name in made or self._is_off(self.census.staying[name]))
         )
+
+    def _is_off(self, node: ObservedNode) -> bool:
+        """Whether the node has to be started; a paused one only goes on when it is asked for by name."""
+        paused = node.state == NodeState.PAUSED and self.facts.touch is not None
+        return paused or node.state not in ALIVE
 
     @cached_property
     def anew(self) -> tuple[str, ...]:
@@ -249,7 +260,7 @@ class _Reconciler:
             fresh = node is None or (bool(spec.ports) and not node.interfaces)
             starting = spec in self.started and fresh
             pending = spec.name in due and self.census.may_touch(spec.name)
-            if spec.node.exec and (starting or pending):
+            if spec.node.exec and (starting or pending or spec.name in self.census.replugged):
                 names.append(spec.name)
         return tuple(names)
 
@@ -269,24 +280,30 @@ class _Reconciler:
         if not self.desired.nodes:
             return None
         old = self.facts.saved
-        commands = dict.fromkeys(self.census.robbed - self.census.from_the_ground, Commands.LOST)
+        commands = dict.fromkeys(self.census.robbed - self.census.replugged, Commands.LOST)
         if old is not None and self.facts.touch is not None:
             commands |= {name: state for name, state in old.commands.items() if name not in self.facts.touch}
         commands |= dict.fromkeys(self.anew, Commands.DUE)
         moved = old is not None and old.topology.links != self.desired.links
         previous = old.topology.links if old is not None and moved else ()
-        return Saved(topology=self.desired, commands=commands, previous=previous)
+        used = {node.provider for node in self.desired.machines if node.provider}
+        providers = tuple(sorted(used | set(old.providers if old is not None else ())))
+        return Saved(
+            topology=self.desired,
+            commands=commands,
+            providers=providers,
+            bridge=self.facts.shared_bridge,
+            previous=previous,
+        )
 
     def _forgotten(self) -> tuple[str, ...]:
-        """Providers of which the lab has nothing left."""
+        """Providers that were asked and that shall have nothing of the lab.
+
+        What was seen of it is no measure: after a reboot its files may be all that is left.
+        """
         used = {node.provider for node in self.desired.machines}
-        seen = {node.provider for node in mine(self.observed, self.facts)}
-        seen |= {
-            item.provider
-            for item in self.observed.resources
-            if (item.lab, item.workspace) == (self.facts.lab, self.facts.workspace)
-        }
-        return tuple(sorted(seen - used))
+        kept = {node.provider for node in self.census.there.values() if node not in self.census.surplus}
+        return tuple(sorted(self.facts.asked - used - kept))
 
     def _assemble(self) -> Plan:
         saved = self._saved()
@@ -304,8 +321,9 @@ class _Reconciler:
             document=document,
             persist=saved != self.facts.saved or document != self.persisted,
             prepare=tuple(sorted(name for name in prepared if name)),
-            park=self.links.parked,
-            remove=self.census.removed,
+            park=tuple(self.links.parked),
+            parked_for={port.end: end for port, end in self.links.parked.items()},
+            remove=self.census.surplus,
             unplug=self.links.unplugged,
             create=self.created,
             plug=self.links.plugged,
@@ -323,7 +341,7 @@ class _Reconciler:
     def _lost_warnings(self) -> list[str]:
         return [
             f"{name} lost interfaces while it ran; they are back, their addresses are not: restart it"
-            for name in sorted(self.census.robbed - self.census.from_the_ground)
+            for name in sorted(self.census.robbed - self.census.replugged)
             if self.census.has_lost(self.census.there[name])
         ]
 

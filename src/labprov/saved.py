@@ -30,11 +30,16 @@ class Saved:
 
     :param commands: nodes whose ``exec`` lines have not all run, so that a deploy that was killed can be
         finished.
+    :param providers: every provider that may still have something of the lab; the topology's own, and those
+        whose part could not be removed yet.
+    :param bridge: the bridge that the lab shares with others; None: it has one of its own.
     :param previous: the links of before, until the document that belongs to ``topology`` is saved too.
     """
 
     topology: Topology
     commands: dict[str, Commands] = field(factory=dict)
+    providers: tuple[str, ...] = ()
+    bridge: str | None = None
     previous: tuple[Link, ...] = ()
 
     def topologies(self) -> tuple[Topology, ...]:
@@ -69,7 +74,7 @@ def save(workspace: Workspace, saved: Saved) -> None:
     :raises WorkspaceError: it can't be written; the old one is untouched.
     """
     value = documents.CONVERTER.unstructure(saved)
-    content = json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
+    content = json.dumps(value, indent=2).encode() + b"\n"
     write_atomically(workspace.topology(saved.topology.name), content)
 
 

@@ -64,6 +64,7 @@ class Sources:
     captured: Mapping[Endpoint, int]
     kept: Mapping[Endpoint, int]
     prefix: str
+    asked: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -111,7 +112,7 @@ class Survey:
         scope = self.scope(prefix)
         needed = self.needed(desired, saved)
         observed = self._observe(needed, scope, desired)
-        persisted, bad = self._load_document([item for item in (desired, *self._known(saved)) if item])
+        persisted, bad = self._load_document([item for item in (*self._known(saved), desired) if item])
         captured = self._captured(needed, scope, observed)
         kept = self.plugins.recover_allocations(
             self._named(persisted, saved, desired), desired, self._existing(needed, scope, observed), captured
@@ -125,6 +126,7 @@ class Survey:
             captured=captured,
             kept=kept,
             prefix=prefix,
+            asked=needed,
             warnings=placed.warnings if placed else (),
         )
 
@@ -164,18 +166,29 @@ class Survey:
         named = {
             node.provider for topology in known if topology for node in topology.machines if node.provider
         }
+        named |= set(saved.providers) if saved else set()
         if not named:
-            return tuple(name for name, info in self.infos.items() if info.available)
+            return tuple(name for name in self.infos if self._answers(name))
         for name in sorted(named):
             info = self.infos.get(name) or self.plugins.provider(name).info(self.host)
             if not info.available:
-                raise Unavailable(
-                    f"the provider {name} is needed and can't work here: {info.reason}",
-                    provider=name,
-                    lab=self.lab,
-                    remedy=info.remedy,
-                )
+                raise self._unavailable(name, info)
         return tuple(sorted(named))
+
+    def _answers(self, name: str) -> bool:
+        """Whether the provider can be asked; one whose engine is not here at all has nothing to tell."""
+        info = self.infos[name]
+        if not info.available and info.present:
+            raise self._unavailable(name, info)
+        return info.available
+
+    def _unavailable(self, name: str, info: ProviderInfo) -> Unavailable:
+        return Unavailable(
+            f"the provider {name} is needed and can't work here: {info.reason}",
+            provider=name,
+            lab=self.lab,
+            remedy=info.remedy,
+        )
 
     def _observe(self, needed: Sequence[str], scope: Scope, desired: Topology | None) -> Observed:
         names = frozenset(

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from attrs import frozen
 
 from labprov.allocation import Allocator, by_endpoint, wires
+from labprov.errors import TagsExhausted
 from labprov.hookspecs import hookimpl
 from labprov.model import Allocations, Endpoint, Topology, natural
 
@@ -38,7 +39,7 @@ def decide(
 
     :param before: the topologies that *held* may come from.
     :param held: the tags of before, already without what may not be kept.
-    :raises TagsExhausted: there are not enough tags.
+    :raises TagsExhausted: there are not enough tags; names the lab.
     """
     groups = wires(topology)
     remaining = _part(groups, before, held)
@@ -50,10 +51,18 @@ def decide(
             tags.update(dict.fromkeys(ends, tag))
     for ends in groups:
         if ends and ends[0] not in tags:
-            tags.update(dict.fromkeys(ends, allocator.issue()))
+            tags.update(dict.fromkeys(ends, _issue(allocator, topology.name)))
             issued += 1
     kept = sum(1 for end, tag in tags.items() if held.get(end) == tag)
     return Tags(tags, allocator.next_vlan, kept, issued)
+
+
+def _issue(allocator: Allocator, lab: str) -> int:
+    try:
+        return allocator.issue()
+    except TagsExhausted as error:
+        error.lab = lab
+        raise
 
 
 def _part(

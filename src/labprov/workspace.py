@@ -16,7 +16,7 @@ from pathlib import Path
 from attrs import frozen
 
 from labprov.errors import Busy, Cancelled, WorkspaceError
-from labprov.model import checked_name
+from labprov.model import NAME, checked_name
 
 POLL = 0.05
 """Seconds between two looks at a lock: flock has no deadline of its own."""
@@ -54,11 +54,11 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     :raises WorkspaceError: it can't be written; the old content is untouched.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = _temporary(path)
     with _errors(path, "write"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            with open(temporary, "xb") as file:
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -67,6 +67,14 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
+
+
+def _temporary(path: Path) -> Path:
+    """Where the new content is written first: one name, so that what a killed write left is found again.
+
+    Nobody else writes it at the same time: whoever writes holds the lock.
+    """
+    return path.with_name(f".{path.name}.new")
 
 
 def _sync_folder(folder: Path) -> None:
@@ -96,8 +104,10 @@ def remove_if_there(path: Path) -> None:
     :raises WorkspaceError: it can't be removed.
     """
     with _errors(path, "remove"):
-        if path.exists():
-            path.unlink(missing_ok=True)
+        there = [item for item in (_temporary(path), path) if item.exists()]
+        for item in there:
+            item.unlink(missing_ok=True)
+        if there:
             _sync_folder(path.parent)
 
 
@@ -137,14 +147,29 @@ class Workspace:
     def prepare(self) -> str:
         """Make the folder and its id if they are not there; return the id.
 
-        :raises WorkspaceError: the folder can't be made or written.
+        :raises WorkspaceError: the folder can't be made or written, or it has documents of labs and its id
+            is gone: with a new one its labs would be somebody else's.
         """
         if not self.id:
+            self.check_id()
+            with _errors(self.path, "make"):
+                self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             never = threading.Event()
             with self._lock("workspace", timeout=10.0, purpose="making the workspace", cancelled=never):
                 if not self.id:
                     write_atomically(self._id_file, secrets.token_hex(6).encode() + b"\n")
         return self.id
+
+    def check_id(self) -> None:
+        """See that the workspace has its id, if it has documents.
+
+        :raises WorkspaceError: it has lost it.
+        """
+        if not self.id and self.labs():
+            raise WorkspaceError(
+                f"{self._id_file} is gone, which tells this workspace's labs from others'",
+                remedy="Put the id back: it is in the labels of every node (labprov.workspace).",
+            )
 
     def vlans(self, lab: str) -> Path:
         """The lab's allocation document."""
@@ -164,7 +189,7 @@ class Workspace:
             with _errors(folder, "list"):
                 if folder.is_dir():
                     found |= {file.name.removesuffix(".json") for file in folder.glob("*.json")}
-        return frozenset(name for name in found if not name.startswith("."))
+        return frozenset(name for name in found if NAME.fullmatch(name))
 
     @contextmanager
     def lock(
@@ -199,7 +224,7 @@ class Workspace:
     ) -> Iterator[None]:
         path = self.path / "locks" / f"{name}.lock"
         with _errors(path, "lock"):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = _acquire(path, timeout, lab, cancelled)
         try:
             _sign(descriptor, purpose)

@@ -66,6 +66,7 @@ def labprov_provider_info(host: Host) -> ProviderInfo:
         version=version("labprov-docker"),
         engine="Docker",
         engine_version=engine_version,
+        present=False,  # whatever the engine holds, nothing of it can be this version's
         reason="this version of labprov-docker can't run containers yet",
         remedy=f"Use a later version, or the provider netns for nodes without an image. {finding}",
     )

@@ -59,6 +59,7 @@ def labprov_provider_info(host: Host) -> ProviderInfo:
         name="libvirt",
         version=version("labprov-libvirt"),
         engine="libvirt",
+        present=False,  # whatever the engine holds, nothing of it can be this version's
         reason="this version of labprov-libvirt can't run virtual machines yet",
         remedy=f"Use a later version, or the provider netns for nodes without an image. {finding}",
     )

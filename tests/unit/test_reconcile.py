@@ -132,7 +132,8 @@ def deployed(topology: Topology) -> tuple[Observed, Allocations, Saved]:
     """The three sources after a deploy of *topology* that went well."""
     plan = decide(topology)
     assert plan.document is not None
-    return carried_out(plan), plan.document, Saved(topology=topology)
+    assert plan.saved is not None
+    return carried_out(plan), plan.document, evolve(plan.saved, commands={}, previous=())
 
 
 def without(observed: Observed, *names: str) -> Observed:
@@ -377,7 +378,8 @@ def test_destroy_removes_all_of_the_lab_and_nothing_else() -> None:
     near = ObservedNode(
         lab="lab1", node="a", provider="mem", runtime_name="x", state=NodeState.RUNNING, workspace=WORKSPACE
     )
-    plan = decide(Topology(name="lab"), Observed((*observed.nodes, near)), document, saved=saved)
+    everything = Observed((*observed.nodes, near))
+    plan = decide(Topology(name="lab"), everything, document, saved=saved, asked=frozenset({"mem"}))
     assert names(plan.remove) == ["a", "b"]
     assert {node.lab for node in plan.remove} == {"lab"}
     assert plan.document is None
@@ -386,7 +388,7 @@ def test_destroy_removes_all_of_the_lab_and_nothing_else() -> None:
 
 
 def test_interrupted_commands_are_finished() -> None:
-    """Commands that nobody began are run; a node in whose midst labprov died is made anew for them."""
+    """Commands that nobody began are run; where labprov died in their midst they meet fresh interfaces."""
     topology = chain("a", "b", exec=("ip link",))
     observed, document, _ = deployed(topology)
     due = Saved(topology=topology, commands={"a": Commands.DUE})
@@ -396,7 +398,10 @@ def test_interrupted_commands_are_finished() -> None:
     begun = Saved(topology=topology, commands={"a": Commands.BEGUN})
     plan = decide(topology, observed, document, saved=begun)
     assert plan.commands == ("a",)
-    assert names(plan.remove) == names(plan.create) == ["a"]
+    assert not any((plan.remove, plan.create, plan.start)), "the node itself, and its disk, stay"
+    assert [str(end) for _, end in plan.unplug] == ["a:eth2"]
+    assert {str(port.end) for port in plan.plug} == {"a:eth2", "b:eth1"}
+    assert decide(topology, observed, document, saved=begun, keep=True).commands == ("a",)
     assert [(str(port.end), port.far) for port in plan.park] == [("b:eth1", Alone())]
 
 
@@ -413,7 +418,7 @@ def test_commands_follow_interfaces_made_anew() -> None:
 
 
 def test_commands_after_a_lost_interface_wait_for_the_next_start() -> None:
-    """A node that lost one of its interfaces keeps running; its next start makes it anew for its commands."""
+    """A node that lost one of its interfaces keeps running; its next start makes all of them anew."""
     topology = chain("a", "b", "c", exec=("ip link",))
     observed, document, saved = deployed(topology)
     robbed = without(observed, "c")
@@ -427,7 +432,9 @@ def test_commands_after_a_lost_interface_wait_for_the_next_start() -> None:
     assert decide(topology, healed, document, saved=later).empty
     stopped = changed(healed, "b", lambda node: evolve(node, state=NodeState.STOPPED))
     plan = decide(topology, stopped, document, saved=later, touch=frozenset({"b"}))
-    assert names(plan.remove) == names(plan.create) == names(plan.start) == ["b"]
+    assert names(plan.start) == ["b"]
+    assert not any((plan.remove, plan.create))
+    assert sorted(str(end) for _, end in plan.unplug) == ["b:eth1", "b:eth2"]
     assert plan.commands == ("b",)
 
 
@@ -594,4 +601,5 @@ def test_any_lab_comes_to_what_is_desired(
 
 def _deployed_or_nothing(topology: Topology) -> tuple[Observed, Allocations | None, Saved | None]:
     plan = decide(topology)
-    return carried_out(plan), plan.document, Saved(topology=topology) if topology.nodes else None
+    saved = evolve(plan.saved, commands={}, previous=()) if plan.saved else None
+    return carried_out(plan), plan.document, saved

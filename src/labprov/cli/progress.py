@@ -28,7 +28,7 @@ NODE_WORDS = {
 }
 FAILURES = frozenset({EventKind.NODE_FAILED, EventKind.COMMAND_FAILED})
 """What went wrong is told once, by the report."""
-ITEMS = frozenset(NODE_WORDS) | {EventKind.PLUGGED, EventKind.UNPLUGGED}
+ITEMS = frozenset(NODE_WORDS)
 """Events that are one item of the step under way."""
 
 

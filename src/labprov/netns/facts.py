@@ -47,6 +47,7 @@ def labprov_provider_info(host: Host) -> ProviderInfo:
         capabilities=CAPABILITIES,
         node_keys=NODE_KEYS,
         runs_images=False,
+        present=problem is None,  # where this user may make no namespaces, none of its labs can exist
         reason=problem.message if problem else None,
         remedy=problem.remedy if problem else None,
     )

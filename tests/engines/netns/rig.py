@@ -11,6 +11,7 @@ from pathlib import Path
 
 from labprov import netns
 from labprov.engine import (
+    DEFAULT_MTU,
     Alone,
     Far,
     NodeSpec,
@@ -87,7 +88,7 @@ class Lab:
         assert self.create(*made) == [None] * len(made)
         assert self.start(*(node.name for node in made)) == [None] * len(made)
 
-    def port(self, end: str, far: str | Far, tag: int, mtu: int | None = None) -> Port:
+    def port(self, end: str, far: str | Far, tag: int, mtu: int = DEFAULT_MTU) -> Port:
         endpoint = ep(end)
         wanted = Peer(ep(far)) if isinstance(far, str) else far
         return Port(end=endpoint, index=0, mac=mac_of(endpoint), tag=tag, far=wanted, mtu=mtu)
@@ -95,7 +96,7 @@ class Lab:
     def plug(self, *ports: Port) -> list[object]:
         return list(netns.labprov_plug(self.scope, list(ports)))
 
-    def link(self, a: str, b: str, tag: int = 100, mtu: int | None = None) -> None:
+    def link(self, a: str, b: str, tag: int = 100, mtu: int = DEFAULT_MTU) -> None:
         """Plug both ends of a wire; it must succeed."""
         self.good(self.port(a, b, tag, mtu), self.port(b, a, tag, mtu))
 

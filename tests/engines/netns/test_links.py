@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from labprov import netns
-from labprov.engine import Alone, BridgeType, Far, HostEnd, Joined, ObservedInterface
+from labprov.engine import DEFAULT_MTU, Alone, BridgeType, Far, HostEnd, Joined, ObservedInterface
 from labprov.errors import Conflict, LabprovError, NodeNotFound, NotSupported
 from labprov.model import Endpoint, Node
 from labprov.netns.suite import NetnsHarness
@@ -83,7 +83,7 @@ def test_observed_as_plugged(lab: Lab) -> None:
     lab.link("r1:eth3", "r2:eth3", 201, mtu=9500)
     lab.alone("r1:eth1", 300)
 
-    def seen(name: str, tag: int, far: Far, mtu: int | None = None) -> ObservedInterface:
+    def seen(name: str, tag: int, far: Far, mtu: int = DEFAULT_MTU) -> ObservedInterface:
         return ObservedInterface(name=name, mac=mac_of(Endpoint("r1", name)), tag=tag, far=far, mtu=mtu)
 
     assert lab.node("r1").interfaces == (

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -31,20 +32,22 @@ class Shell:
 
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
+        self.prefix = f"lpt{uuid4().hex[:6]}"
+        """Tells what is this test's own on a machine where others have labs too."""
         self.namespaces: set[int] = set()
         """Every namespace that a node has had, so that none can be forgotten."""
 
     @property
     def command(self) -> list[str]:
         """The command line's beginning."""
-        return [sys.executable, "-m", "labprov", "--workspace", str(self.workspace)]
+        return [sys.executable, "-m", "labprov", "--workspace", str(self.workspace), "--prefix", self.prefix]
 
     def __call__(self, *words: str | Path, code: int = 0) -> str:
         """Run it, see that it ends with *code*, and give its standard output."""
         command = [*self.command, *map(str, words)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stdout + done.stderr
-        self.namespaces |= {path.stat().st_ino for path in NAMED.glob("labprov-*")}
+        self.namespaces |= {path.stat().st_ino for path in NAMED.glob(f"{self.prefix}-*")}
         return done.stdout
 
     def inspect(self, lab: str) -> list[dict[str, Any]]:
@@ -72,24 +75,22 @@ def inside(namespaces: set[int]) -> set[str]:
     return found
 
 
-def ours(workspace: Path) -> set[str]:
-    """What a lab could leave on the machine: named namespaces, interfaces, mounts."""
-    named = {f"namespace {path.name}" for path in NAMED.iterdir()} if NAMED.is_dir() else set()
-    interfaces = {f"interface {path.name}" for path in Path("/sys/class/net").iterdir()}
-    mounts = {line for line in Path("/proc/self/mounts").read_text().splitlines() if str(workspace) in line}
-    return {text for text in named | interfaces if " labprov-" in text or " lp" in text} | mounts
+def left(shell: Shell) -> set[str]:
+    """What labs have left on the machine: named namespaces, mounts, processes."""
+    named = {path.name for path in NAMED.glob(f"{shell.prefix}-*")}
+    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    words = (shell.prefix, str(shell.workspace))
+    return named | {line for line in mounts if any(word in line for word in words)} | inside(shell.namespaces)
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
     """A workspace whose labs are gone at the end, with every trace of theirs."""
-    before = ours(tmp_path)
     shell = Shell(tmp_path / "workspace")
     yield shell
     shell("cleanup", "--all", "-y")
-    assert ours(tmp_path) <= before
     assert shell.namespaces
-    assert inside(shell.namespaces) == set()
+    assert left(shell) == set()
     files = [path for path in shell.workspace.rglob("*") if path.is_file()]
     assert sorted(path.name for path in files) == ["workspace-id", "workspace.lock"]
 
@@ -129,9 +130,10 @@ def test_a_node_removed_behind_our_back_comes_back(shell: Shell) -> None:
     shell("deploy", "-t", RING)
     before = shell.inspect("ring")
     pids = {name: pid for name, pid in node_processes(shell).items() if name != "r3"}
-    for pid in subprocess.check_output(["ip", "netns", "pids", "labprov-ring-r3"], text=True).split():
+    node = next(node for node in before if node["node"] == "r3")
+    for pid in subprocess.check_output(["ip", "netns", "pids", node["runtime_name"]], text=True).split():
         os.kill(int(pid), signal.SIGKILL)
-    subprocess.run(["ip", "netns", "delete", "labprov-ring-r3"], check=True)
+    subprocess.run(["ip", "netns", "delete", node["runtime_name"]], check=True)
     shell("recover", "--name", "ring")
     assert shell.inspect("ring") == before
     assert pids.items() <= node_processes(shell).items()

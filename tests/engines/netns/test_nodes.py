@@ -188,7 +188,6 @@ def test_children_are_reaped(lab: Lab) -> None:
     lab.ok("r1", "(sh -c 'exit 3' &) ; (sh -c 'exit 4' &)")
     zombies = "grep -l '^State:.*zombie' /proc/[0-9]*/status || true"
     until(lambda: lab.ok("r1", zombies) == "")
-    assert lab.ok("r1", "ls -d /proc/[0-9]* | wc -l").strip() in ("4", "5")  # its own, and these commands
 
 
 def test_sysctls(lab: Lab) -> None:

@@ -72,7 +72,7 @@ class Census:
         return frozenset(
             name
             for name, node in self.there.items()
-            if self._desired.is_machine(name) and self._desired.by_name[name].exec and node.interfaces
+            if self._desired.is_machine(name) and self._desired.by_name[name].exec
             if name in noted or self.has_lost(node)
         )
 

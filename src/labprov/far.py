@@ -7,6 +7,8 @@ from labprov.errors import NotSupported
 from labprov.facts import Facts
 from labprov.model import HOST, MGMT_NET, Endpoint, Node, Topology
 
+REMEDY = "Give both nodes a provider that can (see `labprov providers`); ends on the host take root."
+
 
 class Fars:
     """The rule, for one topology whose machines all have a provider."""
@@ -25,13 +27,17 @@ class Fars:
 
         :raises NotSupported: the link can't be made here.
         """
+        if self._topology.by_name[end.node].settings.get("network-mode") == "host":
+            raise self._refused(
+                end, "a node in the host's own network has no links", "Remove one of the two."
+            )
         link = self._topology.link_at.get(end)
         if link is None:
             return Alone()
         other = link.other(end)
         node = self._topology.by_name.get(other.node)
         if other.node == MGMT_NET:
-            raise self._refused(end, "ends on the management network can't be made yet")
+            raise self._refused(end, "ends on the management network can't be made yet", "Remove the link.")
         if other.node == HOST or (node is not None and node.is_host):
             self._require(end, Join.HOST, f"an end on the host ({other.interface}) can't be made here")
             return HostEnd(other.interface)
@@ -72,14 +78,14 @@ class Fars:
         if join not in self._joins(end):
             raise self._refused(end, problem)
 
-    def _refused(self, end: Endpoint, problem: str) -> NotSupported:
+    def _refused(self, end: Endpoint, problem: str, remedy: str = REMEDY) -> NotSupported:
         return NotSupported(
             problem,
             provider=self._provider(end.node),
             lab=self._topology.name,
             node=end.node,
             interface=end.interface,
-            remedy="Run labprov as root, or give both nodes a provider that can (see `labprov providers`).",
+            remedy=remedy,
         )
 
     def _provider(self, name: str) -> str | None:

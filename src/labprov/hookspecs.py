@@ -20,7 +20,8 @@ What holds for all hooks:
 * Hooks may be called from any thread. Those that change something are never called twice at once for one
   lab; those that only look, and ``exec``, may be.
 
-The order of one deploy: ``observe``, ``capture_vlans``, (labprov decides and persists), ``prepare_lab``,
+The order of one deploy: ``observe``, ``capture_vlans``, (labprov decides), ``accept_nodes``, (labprov
+persists), ``prepare_lab``,
 ``plug`` (peers of what goes), ``remove_nodes``, ``unplug``, ``create_nodes``, ``plug``, ``start_nodes``,
 ``exec``, ``ready``.
 """
@@ -163,6 +164,19 @@ def labprov_remove_lab(scope: Scope) -> bool | None:
 
 # ---------------------------------------------------------------------------------------------------------
 # Nodes
+
+
+@hookspec(firstresult=True)
+def labprov_accept_nodes(scope: Scope, nodes: Sequence[NodeSpec]) -> Sequence[LabprovError | None] | None:
+    """Look whether each node can be made as it is written: a command line, a bind, a setting that can't be.
+
+    Called for the nodes of a plan before anything is saved or made, in dry runs too. Where a provider leaves
+    this hook out, all are accepted, and what can't be made is found when it is made.
+
+    :returns: None or an error (most often :class:`~labprov.InvalidInput`) for each node.
+
+    Nothing is written anywhere, on the engine or on disk.
+    """
 
 
 @hookspec(firstresult=True)

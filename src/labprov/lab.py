@@ -74,6 +74,8 @@ class Lab:
         self.plugins = plugins or load_plugins()
         self.warnings: tuple[str, ...] = ()
         self.missing: tuple[MissingFile, ...] = ()
+        self.report: Report | None = None
+        """What the last deploy of this object did: commands that failed are in it, and raise nothing."""
         self._on_event = on_event
         self._cancelled = threading.Event()
 
@@ -140,7 +142,7 @@ class Lab:
         )
 
     def cancel(self) -> None:
-        """Ask the operation under way to stop: it finishes its step, saves, and raises ``Cancelled``.
+        """Ask the operation under way, or the next one, to stop: it ends its step and raises ``Cancelled``.
 
         May be called from any thread and from a signal handler.
         """
@@ -243,7 +245,8 @@ class Lab:
                 report = operation.execute(plan, sources)
             if wait:
                 report = operation.wait(plan, report)
-        return evolve(report, warnings=(*self.warnings, *report.warnings))
+        self.report = evolve(report, warnings=(*self.warnings, *report.warnings))
+        return self.report
 
     def _check_files(self, only: Collection[str]) -> None:
         missing = [str(file) for file in self.missing if not only or file.node in only]
@@ -342,14 +345,19 @@ class Lab:
         :raises NodeNotFound: there is no such node.
         :raises NodeNotRunning: it does not run.
         :raises DeadlineExceeded: the command was ended at the timeout.
+        :raises InvalidInput: the command is no list of words, or the timeout no number above 0.
         """
+        words = _command(command)
+        seconds = self.settings.timeouts.exec if timeout is None else timeout
+        if not seconds > 0:
+            raise InvalidInput(f"{timeout} is no timeout", remedy="Give seconds, more than 0.")
         with self._operation("exec") as operation:
             found, scope = operation.find(node)
             return self.plugins.provider(found.provider).exec(
                 scope,
                 found,
-                tuple(command),
-                self.settings.timeouts.exec if timeout is None else timeout,
+                words,
+                seconds,
             )
 
     def logs(self, node: str) -> bytes:
@@ -406,8 +414,8 @@ class Lab:
         """Every node, wanted or there, as it is now. Writes nothing."""
         with self._operation("inspect") as operation:
             sources = operation.look(None, use_saved=True)
-            there = tuple(operation.there(sources).values())
-        return statuses(self.name, there, sources.desired)
+            found = statuses(self.name, tuple(operation.there(sources).values()), sources.desired)
+            return tuple(operation.or_foreign(status, sources) for status in found)
 
     def __enter__(self) -> Self:
         report = self.deploy()
@@ -420,3 +428,13 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.destroy().raise_failures()
+
+
+def _command(command: Sequence[str]) -> tuple[str, ...]:
+    words = () if isinstance(command, str | bytes) else tuple(command)
+    if not words or not all(isinstance(word, str) and "\0" not in word for word in words):
+        raise InvalidInput(
+            f"{command!r} is no command",
+            remedy='Give a list of words, the program first: ["ip", "address"].',
+        )
+    return words

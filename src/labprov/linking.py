@@ -38,7 +38,8 @@ def set_carrier(operation: Operation, end: Endpoint, up: bool) -> Report:
     """Take the carrier of the link at *end* away, or give it back, at both ends."""
     sources = operation.look(None, use_saved=True)
     desired = operation.deployed(sources)
-    if end not in set(desired.endpoints):
+    link = desired.link_at.get(end)
+    if link is None and end not in set(desired.endpoints):
         raise NodeNotFound(
             "there is no such interface",
             lab=operation.lab,
@@ -46,7 +47,6 @@ def set_carrier(operation: Operation, end: Endpoint, up: bool) -> Report:
             interface=end.interface,
             remedy="`labprov inspect` lists those there are.",
         )
-    link = desired.link_at.get(end)
     ends = [item for item in (link.ends if link else (end,)) if desired.is_machine(item.node)]
     failures = _set_carrier(operation, desired, ends, sources.prefix, up)
     return Report(

@@ -23,6 +23,10 @@ MGMT_NET = "mgmt-net"
 BRIDGE_KINDS = frozenset({"bridge", "ovs-bridge"})
 """Kinds of nodes that are a segment, not a machine."""
 HOST_KIND = "host"
+MGMT_INTERFACE = "eth0"
+"""The management interface, which is never a data interface."""
+RESERVED_INTERFACES = frozenset({"lo", "all", "default"})
+"""Names that the kernel means something else by."""
 
 
 def checked_name(value: str, what: str) -> str:
@@ -141,6 +145,11 @@ class Node:
         checked_name(self.name, "node name")
         for interface in self.interfaces:
             _check_interface(Endpoint(self.name, interface))
+
+    @property
+    def has_no_management(self) -> bool:
+        """Whether it is without a management network, so that eth0 is as any other interface."""
+        return self.settings.get("network-mode") == "none"
 
     @property
     def is_bridge(self) -> bool:
@@ -285,6 +294,15 @@ class Topology:
 
         :raises InvalidTopology: an end is linked already, or its node is unknown.
         """
+        for end in link.ends:
+            node = self.by_name.get(end.node)
+            if node is not None and end.interface == MGMT_INTERFACE and not node.has_no_management:
+                raise InvalidTopology(
+                    "this is the management interface, and no data interface",
+                    lab=self.name,
+                    node=end.node,
+                    interface=end.interface,
+                )
         return evolve(self, links=(*self.links, link))
 
     def disconnected(self, a: Endpoint, b: Endpoint) -> Topology:
@@ -329,7 +347,7 @@ def _with_interfaces(node: Node, ends: Iterable[Endpoint]) -> Node:
 
 
 def _check_interface(end: Endpoint) -> None:
-    if not INTERFACE.fullmatch(end.interface):
+    if not INTERFACE.fullmatch(end.interface) or end.interface in RESERVED_INTERFACES:
         raise InvalidTopology(
             f"{end.interface!r} is no name for a Linux interface, and its kind maps it to none",
             node=end.node,

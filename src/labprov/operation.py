@@ -12,7 +12,8 @@ from attrs import evolve
 
 from labprov import identity
 from labprov import saved as topologies
-from labprov.engine import Observed, ObservedNode, Scope
+from labprov.dispatch import dispatch, failure
+from labprov.engine import NodeState, Observed, ObservedNode, Scope
 from labprov.errors import DocumentCorrupt, LabNotFound, NodeNotFound, NodeNotRunning
 from labprov.events import Event, EventKind
 from labprov.execute import Executor
@@ -22,8 +23,8 @@ from labprov.model import HOST, Topology, natural
 from labprov.plan import Plan
 from labprov.plugins import Plugins
 from labprov.readiness import wait_ready
-from labprov.reconcile import reconcile
-from labprov.report import Report
+from labprov.reconcile import raise_all, reconcile
+from labprov.report import NodeStatus, Report
 from labprov.settings import Settings
 from labprov.survey import Sources, Survey
 from labprov.workspace import Workspace, quarantine
@@ -98,6 +99,15 @@ class Operation:
         """The lab's nodes that are there, by name."""
         return {node.node: node for node in mine_of(sources.observed, self.lab, self.workspace_id)}
 
+    def or_foreign(self, status: NodeStatus, sources: Sources) -> NodeStatus:
+        """*status*, or that something foreign has the name of a node that is absent."""
+        names = identity.candidates(sources.prefix, self.lab, status.node)[:1]
+        for node in sources.observed.nodes:
+            foreign = node.state == NodeState.FOREIGN and node.provider == status.provider
+            if foreign and status.state == NodeState.ABSENT and node.runtime_name in names:
+                return evolve(status, state=NodeState.FOREIGN, runtime_name=node.runtime_name)
+        return status
+
     def deployed(self, sources: Sources) -> Topology:
         """The topology as deployed.
 
@@ -163,7 +173,22 @@ class Operation:
             touch=touch,
         )
         plan = reconcile(desired, sources.persisted, sources.observed, facts)
+        self._check_specs(plan)
         return evolve(plan, warnings=(*sources.warnings, *plan.warnings))
+
+    def _check_specs(self, plan: Plan) -> None:
+        """Have each provider look at what it is going to be asked for, before anything is made."""
+        outcomes = dispatch(
+            self.plugins,
+            plan.create,
+            lambda spec: plan.providers[spec.name],
+            lambda provider, batch: provider.accept_nodes(self.scope(plan.prefix), batch),
+        )
+        errors = (
+            failure(outcome, lab=self.lab, node=spec.name)
+            for spec, outcome in zip(plan.create, outcomes, strict=True)
+        )
+        raise_all([error for error in errors if error is not None], self.lab)
 
     def _reserved(self, shared: str | None) -> frozenset[int]:
         """On a bridge that labs share: the tags in other labs' documents, those of stopped nodes included."""

@@ -102,7 +102,20 @@ class Ports:
             far = self.ports[end].far
             if isinstance(far, Peer):
                 wrong.add(far.end)
+        self._warn_of_other_tags()
         return tuple(port for end, port in self.ports.items() if end in wrong)
+
+    def _warn_of_other_tags(self) -> None:
+        """The document decides; that an engine had another tag is worth a word."""
+        for end, port in self.ports.items():
+            node = self._census.staying.get(end.node)
+            seen = node.interface(end.interface) if node else None
+            if (
+                seen is not None
+                and seen.tag not in (None, port.tag)
+                and self._facts.kept.get(end) == port.tag
+            ):
+                self.warnings.append(f"{end} carries tag {seen.tag}, and is put back to {port.tag}")
 
     def _is(self, port: Port) -> bool:
         node = None if port.end.node in self._census.replugged else self._census.staying.get(port.end.node)

@@ -88,6 +88,11 @@ class Provider:
         """Remove that again."""
         self._call("labprov_remove_lab", bool, default=True, scope=scope)
 
+    def accept_nodes(self, scope: Scope, nodes: Sequence[NodeSpec]) -> Sequence[LabprovError | None]:
+        """Whether nodes can be made as they are written; a provider that does not look accepts all."""
+        default = [None] * len(nodes)
+        return self._batch("labprov_accept_nodes", nodes, default=default, scope=scope, nodes=nodes)
+
     def create_nodes(self, scope: Scope, nodes: Sequence[NodeSpec]) -> Sequence[LabprovError | None]:
         """Make nodes, not running."""
         return self._batch("labprov_create_nodes", nodes, scope=scope, nodes=nodes)

@@ -335,7 +335,7 @@ class _Reconciler:
             recovered=self.links.tags.kept,
             allocated=self.links.tags.issued,
             dropped=_dropped(self.persisted, self.desired.interfaces),
-            warnings=(*self.links.warnings, *self._lost_warnings()),
+            warnings=(*self.links.warnings, *self._lost_warnings(), *self._command_warnings()),
         )
 
     def _lost_warnings(self) -> list[str]:
@@ -343,6 +343,20 @@ class _Reconciler:
             f"{name} lost interfaces while it ran; they are back, their addresses are not: restart it"
             for name in sorted(self.census.robbed - self.census.replugged)
             if self.census.has_lost(self.census.there[name])
+        ]
+
+    def _command_warnings(self) -> list[str]:
+        """Changed lines are not run on interfaces that stay: whoever changed them has to know."""
+        before = self.facts.saved.topology.by_name if self.facts.saved else {}
+        changed = [
+            name
+            for name, spec in self.specs.items()
+            if name in before and before[name].exec != spec.node.exec and name not in self.anew
+        ]
+        if not changed:
+            return []
+        return [
+            f"{', '.join(changed)}: the changed exec lines run when interfaces are next made anew, not now"
         ]
 
     def _providers(self) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from attrs import field, frozen, validators
 from labprov.allocation import HIGHEST_TAG, LOWEST_TAG
 from labprov.errors import InvalidInput
 from labprov.identity import checked_prefix
+from labprov.model import INTERFACE
 from labprov.timeouts import Timeouts
 from labprov.workspace import default_workspace
 
@@ -18,6 +19,13 @@ DEFAULT_PREFIX = "labprov"
 
 def _check_prefix(prefix: str) -> None:
     checked_prefix(prefix)
+
+
+def _check_bridge(bridge: str) -> None:
+    if not INTERFACE.fullmatch(bridge):
+        raise InvalidInput(
+            f"{bridge!r} is no name for a bridge", remedy="Use up to 15 letters, digits or '-'."
+        )
 
 
 def _checked_range(value: tuple[int, int]) -> tuple[int, int]:
@@ -48,7 +56,9 @@ class Settings:
         default=None, validator=validators.optional(lambda *item: _check_prefix(item[2]))
     )
     vlan_range: tuple[int, int] = field(default=(100, HIGHEST_TAG), converter=_checked_range)
-    bridge: str | None = None
+    bridge: str | None = field(
+        default=None, validator=validators.optional(lambda *item: _check_bridge(item[2]))
+    )
     provider: str | None = None
     timeouts: Timeouts = field(factory=Timeouts)
     host_options: Mapping[str, str] = field(factory=dict)

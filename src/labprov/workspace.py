@@ -93,6 +93,8 @@ def read_if_there(path: Path) -> bytes | None:
     """
     with _errors(path, "read"):
         try:
+            if path.exists() and not path.is_file():
+                raise OSError(errno.EINVAL, "it is no regular file")
             return path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -227,7 +229,8 @@ class Workspace:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = _acquire(path, timeout, lab, cancelled)
         try:
-            _sign(descriptor, purpose)
+            with _errors(path, "write"):
+                _sign(descriptor, purpose)
             yield
         finally:
             os.close(descriptor)

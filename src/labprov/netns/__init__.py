@@ -9,6 +9,7 @@ All that labprov knows of a node is written in the kernel, in the alias of its `
 
 from __future__ import annotations
 
+from labprov.netns.accepting import labprov_accept_nodes
 from labprov.netns.facts import labprov_check, labprov_provider_info
 from labprov.netns.links import labprov_plug, labprov_set_carrier, labprov_unplug
 from labprov.netns.nodes import (
@@ -24,6 +25,7 @@ from labprov.netns.running import labprov_console, labprov_exec, labprov_logs, l
 from labprov.netns.suite import labprov_harness
 
 __all__ = [
+    "labprov_accept_nodes",
     "labprov_check",
     "labprov_console",
     "labprov_create_nodes",

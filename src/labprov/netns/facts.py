@@ -43,7 +43,7 @@ def labprov_provider_info(host: Host) -> ProviderInfo:
         version=_version(),
         engine="linux",
         engine_version=platform.release(),
-        joins=frozenset({Join.PAIR}),
+        joins=frozenset({Join.PAIR, Join.HOST} if os.geteuid() == 0 else {Join.PAIR}),
         capabilities=CAPABILITIES,
         node_keys=NODE_KEYS,
         runs_images=False,

@@ -12,7 +12,7 @@ from labprov.errors import InvalidInput, LabprovError
 from labprov.hookspecs import hookimpl
 from labprov.model import Node, Topology
 from labprov.netns import naming
-from labprov.wires import helper
+from labprov.wires import NODE_VARIABLE, helper
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -67,25 +67,29 @@ def _start(scope: Scope, spec: NodeSpec) -> dict[str, Any]:
     return {
         "name": spec.runtime_name,
         "hostname": node.hostname or node.name,
-        "argv": _argv(scope, node),
-        "env": environment(node),
+        "argv": argv(node),
+        "env": {**environment(node), NODE_VARIABLE: f"{scope.workspace_id}/{spec.runtime_name}"},
         "binds": list(node.binds),
         "sysctls": dict(node.sysctls),
         "log": str(naming.log(scope, scope.lab or "", node.name)),
     }
 
 
-def _argv(scope: Scope, node: Node) -> list[str]:
-    """Entrypoint and command as Docker joins them."""
+def argv(node: Node) -> list[str]:
+    """Entrypoint and command as Docker joins them.
+
+    :raises InvalidInput: they can't be split into words.
+    """
     try:
-        return shlex.split(node.entrypoint or "") + shlex.split(node.cmd or "")
+        words = shlex.split(node.entrypoint or "") + shlex.split(node.cmd or "")
     except ValueError as error:
         raise InvalidInput(
             f"the command can't be split into words: {error}",
-            lab=scope.lab,
-            node=node.name,
             remedy="Close the quotes in the node's cmd and entrypoint.",
         ) from error
+    if any("\0" in word for word in words):
+        raise InvalidInput("the command has a NUL in it", remedy="Correct the node's cmd.")
+    return words
 
 
 def environment(node: Node) -> dict[str, str]:

@@ -98,6 +98,7 @@ class Helper:
 def _absent(name: str, request: Request) -> Any:
     """The answer to a removal where the user has no holder: nothing is there but, perhaps, logs."""
     if name == "remove_lab":
+        holder.end_orphans(request["workspace"])
         nodes.remove_logs(request["logs"])
         return True
     if name == "remove":

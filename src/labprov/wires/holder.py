@@ -23,6 +23,8 @@ from labprov.wires.rootfs import shadow
 from labprov.wires.switches import denied
 
 MARK = "LABPROV_HOLDER"
+NODE_VARIABLE = "LABPROV_NODE"
+"""Names a node's process: the workspace's id, a slash, the node's runtime name."""
 _KINDS = linux.CLONE_NEWUSER | linux.CLONE_NEWNS | linux.CLONE_NEWNET
 
 
@@ -33,6 +35,18 @@ def find(workspace: str) -> int | None:
         if name.isdigit() and _is_mine(name) and mark in _environment(name):
             return int(name)
     return None
+
+
+def end_orphans(workspace: str) -> None:
+    """Kill the workspace's node processes; where it has no holder, nothing can find them any more.
+
+    A holder that was killed leaves them behind. Each is the first of a pid namespace, which ends with it.
+    """
+    mark = f"{NODE_VARIABLE}={workspace}/".encode()
+    for name in os.listdir("/proc"):
+        if name.isdigit() and _is_mine(name) and any(word.startswith(mark) for word in _environment(name)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(name), signal.SIGKILL)
 
 
 def _is_mine(pid: str) -> bool:
@@ -65,6 +79,7 @@ def start(workspace: str) -> int:
 
     :raises Unavailable: the user may not have namespaces.
     """
+    end_orphans(workspace)
     reading, writing = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
     if child == 0:

@@ -58,10 +58,11 @@ class Bind:
         source, _, rest = text.partition(":")
         target, _, options = rest.partition(":")
         words = set(options.split(",")) - {"", "rw", "z", "Z"}
-        if not source.startswith("/") or not target.startswith("/") or words - {"ro"}:
+        whole = os.path.normpath(target or "/") in ("/", "//", "/proc", "/sys")
+        if not source.startswith("/") or not target.startswith("/") or words - {"ro"} or whole:
             raise InvalidInput(
                 f"the bind {text!r} is not source:target[:ro] with absolute paths",
-                remedy="Correct the node's binds.",
+                remedy="Correct the node's binds; /, /proc and /sys can't be targets.",
             )
         return cls(source, os.path.normpath(target), "ro" in words)
 

@@ -15,6 +15,7 @@ from labprov.errors import DeadlineExceeded, NodeNotRunning, NotSupported
 from labprov.hookspecs import hookimpl
 from labprov.netns import naming
 from labprov.netns.nodes import PATH
+from labprov.wires import NODE_VARIABLE
 from labprov.wires.processes import read, ready
 from labprov.wires.rootfs import has_mark
 
@@ -42,7 +43,8 @@ def _environment(node: ObservedNode, pid: int) -> dict[str, str]:
     if not has_mark(read(pid, "mountinfo"), node.runtime_name):
         raise NodeNotRunning("the node has ended", lab=node.lab, node=node.node, remedy="Start it.")
     pairs = (os.fsdecode(entry).partition("=") for entry in read(pid, "environ").split(b"\0"))
-    return {"PATH": PATH, **{name: value for name, equals, value in pairs if equals and name}}
+    own = {name: value for name, equals, value in pairs if equals and name and name != NODE_VARIABLE}
+    return {"PATH": PATH, **own}
 
 
 @hookimpl

@@ -9,7 +9,7 @@ from labprov.engine import NodeSpec
 from labprov.model import Node
 from tests.engines.netns.rig import Lab
 
-BAD = [
+BAD: list[tuple[dict[str, object], str]] = [
     ({"cmd": "sh -c 'x"}, "can't be split"),
     ({"binds": ["f:/x"]}, "absolute paths"),
     ({"binds": ["/x:/y:ro,zz"]}, "absolute paths"),

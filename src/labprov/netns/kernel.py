@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 from labprov.engine import Scope
 from labprov.errors import EngineFailure
@@ -78,6 +79,14 @@ def _namespace(pid: int) -> int | None:
         return os.stat(f"/proc/{pid}/ns/net").st_ino
     except (FileNotFoundError, ProcessLookupError, PermissionError):  # gone, or another user's
         return None
+
+
+def started_with(pid: int) -> dict[str, Any]:
+    """What a node's first process was started with, as far as the kernel tells: no binds, no sysctls."""
+    words = [os.fsdecode(word) for word in read(pid, "cmdline").split(b"\0")[:-1]]
+    pairs = (os.fsdecode(entry).partition("=") for entry in read(pid, "environ").split(b"\0")[:-1])
+    env = {name: value for name, _, value in pairs}
+    return {"argv": words, "env": env, "hostname": env["HOSTNAME"], "binds": [], "sysctls": {}}
 
 
 def leftovers(scope: Scope) -> set[str]:

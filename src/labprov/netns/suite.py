@@ -18,7 +18,7 @@ from labprov.model import Endpoint, Node
 from labprov.netns import kernel, naming
 from labprov.netns.facts import NAME
 from labprov.wires import Helper, helper
-from labprov.wires.processes import ready
+from labprov.wires.processes import read, ready
 
 TOO_LONG = "LABPROV_BROKEN"
 """A variable of this process; no program can be started while it is longer than the kernel allows."""
@@ -68,13 +68,22 @@ class NetnsHarness(Harness):
             os.close(fd)
 
     def restart_node(self, scope: Scope, node: ObservedNode) -> None:
-        """Kill it: nothing in a kernel runs a namespace's process again, labprov's ``start`` does."""
+        """Kill the process and start another with the same words: a kernel does not do that by itself."""
+        if node.process is None:
+            raise EngineFailure("it does not run", lab=node.lab, node=node.node)
+        start = kernel.started_with(node.process)
         self.kill_node(scope, node)
+        log = str(naming.log(scope, node.lab, node.node))
+        item = {**naming.of_observed(node), "start": {**start, "name": node.runtime_name, "log": log}}
+        for error in filter(None, helper(scope).batch("start", items=[item])):
+            raise error
 
     def pause_node(self, scope: Scope, node: ObservedNode) -> None:
-        """Freeze the process."""
+        """Freeze the process; the kernel does that some time after it was told to."""
         if node.process is not None:
             os.kill(node.process, signal.SIGSTOP)
+            while b"\nState:\tT" not in read(node.process, "status"):
+                os.sched_yield()
 
     def remove_node(self, scope: Scope, node: ObservedNode) -> None:
         """Kill the process and delete the namespace, as ``ip netns delete`` would."""

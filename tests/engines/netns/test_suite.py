@@ -6,10 +6,12 @@ import os
 import signal
 
 import pytest
+from attrs import evolve
 
 from labprov import netns
 from labprov.engine import NodeState
 from labprov.errors import EngineFailure, LabprovError, Unavailable
+from labprov.model import Node
 from labprov.netns.suite import NetnsHarness
 from labprov.wires.parking import digest
 from tests.engines.netns.rig import ROOT, Lab, ep
@@ -69,6 +71,19 @@ def test_foreign_is_as_it_was(lab: Lab, harness: NetnsHarness) -> None:
     netns.suite.helper(lab.scope).request("unname", name=name)
     with pytest.raises(EngineFailure, match="not as it was"):
         harness.remove_foreign(lab.scope, name)
+
+
+def test_restarted(lab: Lab, harness: NetnsHarness) -> None:
+    """A node that was restarted is another process with the same command and environment."""
+    lab.up(Node(name="r1", env={"A": "b c"}, cmd="sleep 1000000"))
+    before = lab.node("r1")
+    words = [lab.ok("r1", f"tr '\\0' ' ' < /proc/1/{name}") for name in ("cmdline", "environ")]
+    harness.restart_node(lab.scope, before)
+    after = lab.node("r1")
+    assert (after.state, after.process != before.process) == (NodeState.RUNNING, True)
+    assert [lab.ok("r1", f"tr '\\0' ' ' < /proc/1/{name}") for name in ("cmdline", "environ")] == words
+    with pytest.raises(EngineFailure):
+        harness.restart_node(lab.scope, evolve(after, process=None))
 
 
 def test_paused_and_changed(lab: Lab, harness: NetnsHarness) -> None:

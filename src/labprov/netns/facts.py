@@ -26,6 +26,7 @@ CAPABILITIES = frozenset(
         Capability.EXTERNAL_RESTART,
         Capability.CARRIER,
         Capability.CONSOLE,
+        Capability.JSON_STORE,
     }
 )
 

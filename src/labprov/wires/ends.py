@@ -80,9 +80,7 @@ class Port(End):
             change = links.change(link.index, mac=order.mac, mtu=order.size, alias=alias, up=True)
             self.space.run([change])
 
-    def fresh(
-        self, peer: str, peer_mac: str | None, into: Space, peer_number: int = 0
-    ) -> list[nl.Message]:
+    def fresh(self, peer: str, peer_mac: str | None, into: Space, peer_number: int = 0) -> list[nl.Message]:
         """Make it, with the other side directly in its place."""
         order = self.order
         return [

@@ -130,7 +130,12 @@ def new_veth(
     :param index: the interface's number; 0 leaves it to the kernel.
     :param peer_index: the peer's; the kernel takes it only beside an *index*.
     """
-    other = _INFO.pack(0, 0, peer_index, 0, 0) + nl.text(IFNAME, peer) + nl.u32(MTU, mtu) + nl.u32(NET_NS_FD, peer_fd)
+    other = (
+        _INFO.pack(0, 0, peer_index, 0, 0)
+        + nl.text(IFNAME, peer)
+        + nl.u32(MTU, mtu)
+        + nl.u32(NET_NS_FD, peer_fd)
+    )
     other += _mac(peer_mac) if peer_mac else b""
     info = nl.text(_INFO_KIND, "veth") + nl.attribute(_INFO_DATA, nl.attribute(_VETH_PEER, other))
     body = _INFO.pack(0, 0, index, 0, 0) + nl.text(IFNAME, name) + _mac(mac) + nl.u32(MTU, mtu)

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from attrs import frozen
 
 from labprov.contract.bench import Bench
+from labprov.harness import Harness
 from labprov.model import endpoint
 
 MARK = uuid.uuid4().bytes
@@ -108,10 +109,14 @@ class Ears:
     """Listens to data interfaces of one or more labs; a context manager.
 
     :param ends: ``node:interface`` by the lab's full id.
+    :param hands: the harnesses of nodes of other providers, by node.
     """
 
-    def __init__(self, bench: Bench, ends: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, bench: Bench, ends: Mapping[str, Sequence[str]], hands: Mapping[str, Harness] | None = None
+    ) -> None:
         self.bench = bench
+        self._hands = hands or {}
         self._ends = [(lab, end) for lab, names in ends.items() for end in names]
         self._stack = ExitStack()
         self._heard: dict[tuple[str, str], Heard] = {}
@@ -119,7 +124,7 @@ class Ears:
     def __enter__(self) -> Ears:
         with ExitStack() as stack:
             for lab, end in self._ends:
-                context = self.bench.harness.listen(self.bench.scope(lab), endpoint(end))
+                context = self._harness(end).listen(self.bench.scope(lab), endpoint(end))
                 self._heard[lab, end] = Heard(stack.enter_context(context), [])
             self._stack = stack.pop_all()
         return self
@@ -129,7 +134,10 @@ class Ears:
 
     def send(self, lab: str, end: str, frame: bytes) -> None:
         """Send a frame out of an interface."""
-        self.bench.harness.send(self.bench.scope(lab), endpoint(end), frame)
+        self._harness(end).send(self.bench.scope(lab), endpoint(end), frame)
+
+    def _harness(self, end: str) -> Harness:
+        return self._hands.get(endpoint(end).node, self.bench.harness)
 
     def hear(self, wanted: Mapping[tuple[str, str], Sequence[bytes]]) -> dict[tuple[str, str], list[bytes]]:
         """Wait until every wanted frame has arrived, and then a little longer for those that shouldn't.
@@ -163,7 +171,9 @@ def faults(sent: Mapping[str, bytes], arrived: Sequence[bytes]) -> list[str]:
         told = f"changed to {changed[0][:40].hex()}" if changed else f"arrived {arrived.count(frame)} times"
         found.append(f"{kind} ({frame[:40].hex()}) {told}")
     known = {_serial(frame) for frame in sent.values()}
-    return found + [f"{frame[:40].hex()} is from elsewhere" for frame in arrived if _serial(frame) not in known]
+    return found + [
+        f"{frame[:40].hex()} is from elsewhere" for frame in arrived if _serial(frame) not in known
+    ]
 
 
 def _serial(frame: bytes) -> bytes:

@@ -38,7 +38,9 @@ class TestLifecycle:
         wires = bench.captured(lab.name), bench.macs(lab.name)
         for chosen in (["b"], []):
             stopped = running | dict.fromkeys(chosen or "abc", NodeState.STOPPED)
-            others = {name: bench.processes(lab.name)[name] for name in "abc" if stopped[name] in running.values()}
+            others = {
+                name: bench.processes(lab.name)[name] for name in "abc" if stopped[name] in running.values()
+            }
             _twice(bench, lab, lambda nodes=chosen: lab.stop(nodes), stopped)
             _twice(bench, lab, lambda nodes=chosen: lab.start(nodes), running)
             before = bench.processes(lab.name)
@@ -58,7 +60,7 @@ class TestLifecycle:
 
     @clause("L2")
     def test_started_means_visible(self, bench: Bench) -> None:
-        """ "Started" means visible with matching identity and usable interfaces, not merely accepted."""
+        """What is "started" is visible with matching identity and usable interfaces, not merely accepted."""
         topology = bench.topology("visible", "a:eth1 b:eth1", a=["eth2"])
         lab = bench.lab(topology)
         started: list[dict[str, ObservedNode]] = []
@@ -74,7 +76,9 @@ class TestLifecycle:
         assert len(started) == 2
         workspace = bench.scope(lab.name).workspace_id
         for nodes in (*started, bench.nodes(lab.name)):
-            assert {name: node.state for name, node in nodes.items()} == dict.fromkeys("ab", NodeState.RUNNING)
+            assert {name: node.state for name, node in nodes.items()} == dict.fromkeys(
+                "ab", NodeState.RUNNING
+            )
             identities = {(node.lab, node.provider, node.workspace, node.prefix) for node in nodes.values()}
             assert identities == {(lab.name, bench.name, workspace, "labprov")}
             assert {name: node.kind for name, node in nodes.items()} == {
@@ -289,6 +293,14 @@ def _ready(plugins: Plugins, bench: Bench, scope: Scope, node: ObservedNode) -> 
 # -- L5 ---------------------------------------------------------------------------------------------------
 
 
+STUBBORN = """
+trap '' TERM HUP INT
+sleep "$1" &
+setsid sh -c 'sleep "$1"; touch "/tmp/labprov-$1"' sh "$1" &
+sleep "$1"
+touch "/tmp/labprov-$1"
+"""
+"""A command that is hard to end; the file is there if it came to its end by itself."""
 SEARCH = """
 for file in /proc/[0-9]*/cmdline; do
     tr '\\0' ' ' < "$file" 2>&- | grep -qF "$1$2" && echo "$file"
@@ -300,11 +312,12 @@ done
 
 def _check_deadline(lab: Lab) -> None:
     """The command has ended with all that it started, also what left its session or ignores signals."""
-    mark = f"60.{uuid.uuid4().int % 10**12}"
-    sleeper = f"trap '' TERM HUP INT; sleep {mark} & setsid sleep {mark} & sleep {mark}"
+    mark = f"30.{uuid.uuid4().int % 10**12}"
     with pytest.raises(DeadlineExceeded):
-        lab.exec("a", ["sh", "-c", sleeper], timeout=0.5)
+        lab.exec("a", ["sh", "-c", STUBBORN, "sh", mark], timeout=0.5)
     half = len(mark) // 2
+    done = f"/tmp/labprov-{mark}"
+    assert lab.exec("a", ["sh", "-c", f"rm {done} 2>&-"]).exit_code, "it was waited for, and not ended"
     result = lab.exec("a", ["sh", "-c", SEARCH, "sh", mark[:half], mark[half:]])
     assert (result.exit_code, result.text) == (0, ""), f"left running: {shlex.quote(result.text)}"
     assert lab.exec("a", ["echo", "whole"]).stdout == b"whole\n"

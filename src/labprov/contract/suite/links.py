@@ -7,18 +7,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+import pytest
 from attrs import evolve
 
 from labprov.contract.bench import Bench, Killed
 from labprov.contract.clauses import clause
+from labprov.contract.collect import target_of
+from labprov.contract.outcomes import NotClaimed
 from labprov.contract.suite import transfer
 from labprov.contract.suite.frames import MARK, SILENCE, Ears, ethernet, faults, kinds, octets
-from labprov.engine import Alone, Capability, Peer, Port
+from labprov.contract.targets import Target
+from labprov.engine import Alone, Capability, Join, Peer, Port
 from labprov.errors import LabprovError
+from labprov.harness import Harness
 from labprov.identity import bridge_name, macs
 from labprov.kinds import load_catalogue
 from labprov.lab import Lab
-from labprov.model import Link, endpoint
+from labprov.model import Link, Topology, endpoint
+from labprov.plugins import Plugins
 
 BROADCAST = octets("ff:ff:ff:ff:ff:ff")
 
@@ -57,7 +63,16 @@ class TestLinks:
         """A link is a wire: all 20 kinds of frames arrive once, bit for bit, in both directions."""
         lab = bench.lab(bench.topology("wire", "a:eth1 b:eth1"))
         lab.deploy().raise_failures()
-        assert _wire(bench, lab, "a:eth1", "b:eth1") == {}
+        assert _wire(bench, lab, bench.macs(lab.name)) == {}
+
+    @clause("W3", Capability.FRAMES)
+    def test_mixed_lab_has_wires_too(self, bench: Bench, request: pytest.FixtureRequest) -> None:
+        """The same for every pair of providers in one mixed lab, in either start order."""
+        partners = _partners(bench, request)
+        if not partners:
+            raise NotClaimed(f"no other provider is tested whose ports can meet those of {bench.name}")
+        for partner in partners:
+            _mixed(bench, partner)
 
     @clause("W4", Capability.FRAMES)
     def test_interface_without_a_link_is_alone(self, bench: Bench) -> None:
@@ -166,6 +181,48 @@ class TestLinks:
             assert transfer.udp(lab, server, client, at) == (transfer.DATAGRAMS,) * 2
 
 
+# -- W3 ---------------------------------------------------------------------------------------------------
+
+
+def _partners(bench: Bench, request: pytest.FixtureRequest) -> list[Target]:
+    """The other providers of this run that claim frames and meet this one's ports on a bridge."""
+    found = {target.name: target for target in map(target_of, request.session.items) if target is not None}
+    return [
+        found[name]
+        for name in sorted(found)
+        if name != bench.name
+        and Capability.FRAMES in found[name].info.capabilities
+        and Join.BRIDGE in found[name].info.joins & bench.info.joins
+    ]
+
+
+def _mixed(bench: Bench, partner: Target) -> None:
+    """A link between a node of each; then each is started alone before the other."""
+
+    def plugins() -> Plugins:
+        found = bench.new_plugins()
+        found.register(partner.plugin, partner.name)
+        return found
+
+    hands = {"b": plugins().provider(partner.name).harness(bench.scope(None))}
+    near = evolve(bench.harness.node("a"), interfaces=("eth2",), provider=bench.name)
+    far = evolve(hands["b"].node("b"), interfaces=("eth2",), provider=partner.name)
+    link = Link(endpoint("a:eth1"), endpoint("b:eth1"))
+    name = bench.name_of(f"mixed-{partner.name}")
+    lab = Lab(Topology(name=name, nodes=(near, far), links=(link,)), bench.settings, plugins=plugins())
+    mac = {str(end): mac for end, mac in macs(_topology(lab)).items()}
+    try:
+        lab.deploy().raise_failures()
+        assert _wire(bench, lab, mac, hands) == {}
+        for first, second in ("ab", "ba"):
+            lab.stop().raise_failures()
+            lab.start([first]).raise_failures()
+            lab.start([second]).raise_failures()
+            assert _wire(bench, lab, mac, hands) == {}
+    finally:
+        lab.destroy().raise_failures()
+
+
 # -- W5 ---------------------------------------------------------------------------------------------------
 
 
@@ -190,18 +247,15 @@ def _connect_and_disconnect(bench: Bench) -> None:
 
 
 def _pairs(bench: Bench) -> bool:
-    from labprov.engine import Join
-
     return Join.PAIR in bench.info.joins
 
 
 def _check_tags(bench: Bench, lab: Lab) -> None:
     """The engine carries what the document says, and exactly the ends of a link share a tag."""
-    assert lab.topology is not None
     tags = bench.captured(lab.name)
     assert tags == bench.tags(lab.name)
     sharing = {tag: {end for end in tags if tags[end] == tag} for tag in tags.values()}
-    linked = {frozenset(map(str, link.ends)) for link in lab.topology.links}
+    linked = {frozenset(map(str, link.ends)) for link in _topology(lab).links}
     assert {frozenset(ends) for ends in sharing.values() if len(ends) > 1} == linked
 
 
@@ -275,9 +329,13 @@ def _shared(carried: Mapping[str, int], ports: list[Port]) -> list[str]:
 # -- looking ----------------------------------------------------------------------------------------------
 
 
-def _links(lab: Lab) -> list[tuple[str, str]]:
+def _topology(lab: Lab) -> Topology:
     assert lab.topology is not None
-    return [(str(link.a), str(link.b)) for link in lab.topology.links]
+    return lab.topology
+
+
+def _links(lab: Lab) -> list[tuple[str, str]]:
+    return [(str(link.a), str(link.b)) for link in _topology(lab).links]
 
 
 def _ears(bench: Bench, *labs: Lab) -> Ears:
@@ -285,17 +343,23 @@ def _ears(bench: Bench, *labs: Lab) -> Ears:
     return Ears(bench, {lab.name: sorted(bench.macs(lab.name)) for lab in labs})
 
 
-def _wire(bench: Bench, lab: Lab, a: str, b: str) -> dict[str, list[str]]:
-    """What is wrong with the wire between two ends, by direction."""
+def _wire(
+    bench: Bench, lab: Lab, mac: Mapping[str, str], hands: Mapping[str, Harness] | None = None
+) -> dict[str, list[str]]:
+    """What is wrong with the lab's one wire, by direction; no other interface may hear anything.
+
+    :param hands: the harnesses of nodes of other providers.
+    """
     wrong: dict[str, list[str]] = {}
-    mac = bench.macs(lab.name)
-    with Ears(bench, {lab.name: [a, b]}) as ears:
+    ((a, b),) = _links(lab)
+    with Ears(bench, {lab.name: sorted(mac)}, hands) as ears:
         for near, far in ((a, b), (b, a)):
             sent = kinds(mac[near], mac[far])
             for frame in sent.values():
                 ears.send(lab.name, near, frame)
             heard = ears.hear({(lab.name, far): list(sent.values())})
-            found = faults(sent, heard[lab.name, far]) + faults({}, heard[lab.name, near])
+            found = faults(sent, heard.pop((lab.name, far)))
+            found += [fault for frames in heard.values() for fault in faults({}, frames)]
             if found:
                 wrong[f"{near} to {far}"] = found
     return wrong

@@ -13,25 +13,34 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
 
 NOBODY = 65534
 DROP = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-PACKAGES = (
+PACKAGES = [
     "attr",
     "attrs",
     "cattr",
     "cattrs",
+    "hypothesis",
+    "iniconfig",
+    "_hypothesis_globals",
+    "labprov",
+    "packaging",
     "pluggy",
+    "py",
+    "pygments",
     "pytest",
     "_pytest",
-    "iniconfig",
-    "packaging",
-    "pygments",
-)
-MORE = ("yaml", "typing_extensions", "hypothesis", "sortedcontainers", "_hypothesis_globals", "py", "labprov")
+    "sortedcontainers",
+    "typing_extensions",
+    "yaml",
+]
+DISTRIBUTIONS = ("labprov", "pytest")
+"""Those that say which version they are, and what entry points they have."""
 
 
 @contextmanager
@@ -40,8 +49,10 @@ def copies() -> Iterator[Path]:
     base = Path("/var/tmp") / f"lpt-{os.getpid()}"
     base.mkdir(mode=0o755)
     try:
-        for name in (*PACKAGES, *MORE):
+        for name in PACKAGES:
             _copy(name, base / "site")
+        for name in DISTRIBUTIONS:
+            _describe(distribution(name), base / "site")
         tree(Path(__file__).parent, base / "site" / "tests" / "engines" / "netns")
         (base / "home").mkdir()
         os.chown(base / "home", NOBODY, NOBODY)
@@ -59,6 +70,13 @@ def _copy(name: str, site: Path) -> None:
         tree(origin.parent, site / name)
     else:
         shutil.copy(origin, site / origin.name)
+
+
+def _describe(package: Distribution, site: Path) -> None:
+    folder = site / f"{package.name}-{package.version}.dist-info"
+    folder.mkdir()
+    for file in ("METADATA", "entry_points.txt"):
+        (folder / file).write_text(package.read_text(file) or "")
 
 
 def tree(source: Path, target: Path) -> None:

@@ -20,10 +20,9 @@ from tests.engines.netns.rig import Lab, processes, until
 def test_everything_as_another_user() -> None:
     """Every test of this folder that needs no root passes as a plain user without subordinate ids."""
     with copies() as base:
-        tests = f"{base}/site/tests"
-        run = pytest_as_nobody(
-            base, f"--rootdir={base}/site", tests, f"--ignore-glob={tests}/*/test_contract.py"
-        )
+        site = base / "site"
+        (site / "tests" / "engines" / "netns" / "test_contract.py").unlink()  # has a run of its own
+        run = pytest_as_nobody(base, f"--rootdir={site}", f"{site}/tests")
     assert run.returncode == 0, run.stdout + run.stderr
     assert " passed" in run.stdout
 

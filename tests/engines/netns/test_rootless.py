@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -12,19 +16,81 @@ from labprov import netns
 from labprov.engine import NodeState, Observed
 from labprov.host import Host
 from labprov.wires.switches import SWITCHES, denied
-from tests.engines.netns.plain_user import copies, pytest_as_nobody
 from tests.engines.netns.rig import Lab, processes, until
+
+NOBODY = 65534
+PACKAGES = (
+    "attr",
+    "attrs",
+    "pluggy",
+    "pytest",
+    "_pytest",
+    "iniconfig",
+    "packaging",
+    "pygments",
+    "py",
+    "labprov",
+)
 
 
 @pytest.mark.root
-def test_everything_as_another_user() -> None:
-    """Every test of this folder that needs no root passes as a plain user without subordinate ids."""
-    with copies() as base:
-        site = base / "site"
-        (site / "tests" / "engines" / "netns" / "test_contract.py").unlink()  # has a run of its own
-        run = pytest_as_nobody(base, f"--rootdir={site}", f"{site}/tests")
+def test_everything_as_another_user(tmp_path: Path) -> None:
+    """Every test of this folder that needs no root passes as a plain user without subordinate ids.
+
+    The user may not be able to read the checkout or the interpreter in use, so it gets copies of what is
+    imported, and the first interpreter that it may run.
+    """
+    base = Path("/var/tmp") / f"lpt-{os.getpid()}"
+    base.mkdir(mode=0o755)
+    try:
+        _copy(base)
+        run = subprocess.run(
+            ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *_pytest(base)],
+            env={"PATH": os.environ["PATH"], "HOME": str(base / "home"), "PYTHONPATH": str(base / "site")},
+            cwd=base / "home",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        shutil.rmtree(base)
     assert run.returncode == 0, run.stdout + run.stderr
     assert " passed" in run.stdout
+
+
+def _copy(base: Path) -> None:
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        origin = Path(spec.origin)
+        if origin.name == "__init__.py":
+            _tree(origin.parent, base / "site" / name)
+        else:
+            shutil.copy(origin, base / "site" / origin.name)
+    _tree(Path(__file__).parent, base / "site" / "tests" / "engines" / "netns")
+    (base / "home").mkdir()
+    os.chown(base / "home", NOBODY, NOBODY)
+
+
+def _tree(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _pytest(base: Path) -> list[str]:
+    options = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", f"--basetemp={base}/home/tmp"]
+    return [_interpreter(), "-B", "-m", "pytest", *options, f"--rootdir={base}/site", f"{base}/site/tests"]
+
+
+def _interpreter() -> str:
+    """The first interpreter that the user may run and that is new enough."""
+    tried = [sys.executable, *(shutil.which(name, path="/usr/bin:/usr/local/bin") for name in ("python3",))]
+    for path in filter(None, tried):
+        command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "env", path, "-c"]
+        check = "import sys; sys.exit(sys.version_info < (3, 11))"
+        if subprocess.run([*command, check], capture_output=True, check=False).returncode == 0:
+            return path
+    pytest.fail(f"none of {tried} can be run by another user")
 
 
 @pytest.mark.rootless

@@ -13,6 +13,7 @@ from labprov.engine import NodeState
 from labprov.errors import EngineFailure, LabprovError, Unavailable
 from labprov.model import Node
 from labprov.netns.suite import NetnsHarness
+from labprov.wires import helper
 from labprov.wires.parking import digest
 from tests.engines.netns.rig import ROOT, Lab, ep
 
@@ -57,7 +58,7 @@ def test_lost_process(lab: Lab, harness: NetnsHarness) -> None:
     lab.up("r1", "r2")
     pid = lab.node("r1").process
     assert pid is not None
-    netns.suite.helper(lab.scope).request("unname", name=lab.runtime_name("r1"))
+    helper(lab.scope).request("unname", name=lab.runtime_name("r1"))
     assert f"process {pid} in a namespace without a name" in harness.leftovers(lab.scope)
     os.kill(pid, signal.SIGKILL)
 
@@ -68,7 +69,7 @@ def test_foreign_is_as_it_was(lab: Lab, harness: NetnsHarness) -> None:
     with pytest.raises(EngineFailure, match="not as it was"):
         harness.remove_foreign(lab.scope, name)
     harness.make_foreign(lab.scope, name)
-    netns.suite.helper(lab.scope).request("unname", name=name)
+    helper(lab.scope).request("unname", name=name)
     with pytest.raises(EngineFailure, match="not as it was"):
         harness.remove_foreign(lab.scope, name)
 

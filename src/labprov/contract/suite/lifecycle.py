@@ -37,22 +37,7 @@ class TestLifecycle:
         _twice(bench, lab, lambda: lab.deploy(), running)
         wires = bench.captured(lab.name), bench.macs(lab.name)
         for chosen in (["b"], []):
-            stopped = running | dict.fromkeys(chosen or "abc", NodeState.STOPPED)
-            others = {
-                name: bench.processes(lab.name)[name] for name in "abc" if stopped[name] in running.values()
-            }
-            _twice(bench, lab, lambda nodes=chosen: lab.stop(nodes), stopped)
-            _twice(bench, lab, lambda nodes=chosen: lab.start(nodes), running)
-            before = bench.processes(lab.name)
-            assert {name: before[name] for name in others} == others
-            report = lab.restart(chosen)
-            report.raise_failures()
-            assert _states(lab) == running
-            assert set(report.stopped) == set(report.started) == set(chosen or "abc")
-            after = bench.processes(lab.name)
-            assert {name: after[name] for name in others} == others
-            if bench.claims(Capability.PROCESSES):
-                assert all(after[name] != before[name] for name in chosen or "abc")
+            _check_power(bench, lab, chosen)
         assert (bench.captured(lab.name), bench.macs(lab.name)) == wires
         lab.destroy().raise_failures()
         assert bench.nodes(lab.name) == {}
@@ -214,6 +199,25 @@ def _twice(bench: Bench, lab: Lab, verb: Callable[[], Report], states: dict[str,
     assert not report.changed
     assert bench.nodes(lab.name) == before
     assert lab.inspect() == lab.inspect()
+
+
+def _check_power(bench: Bench, lab: Lab, chosen: list[str]) -> None:
+    """Stop, start and restart nodes (none named: all); the others' processes go on."""
+    running = dict.fromkeys("abc", NodeState.RUNNING)
+    affected = set(chosen or "abc")
+    others = {name: pid for name, pid in bench.processes(lab.name).items() if name not in affected}
+    _twice(bench, lab, lambda: lab.stop(chosen), running | dict.fromkeys(affected, NodeState.STOPPED))
+    _twice(bench, lab, lambda: lab.start(chosen), running)
+    before = bench.processes(lab.name)
+    report = lab.restart(chosen)
+    report.raise_failures()
+    assert _states(lab) == running
+    assert set(report.stopped) == set(report.started) == affected
+    after = bench.processes(lab.name)
+    for processes in (before, after):
+        assert {name: processes[name] for name in others} == others
+    if bench.claims(Capability.PROCESSES):
+        assert all(after[name] != before[name] for name in affected)
 
 
 # -- L2 ---------------------------------------------------------------------------------------------------

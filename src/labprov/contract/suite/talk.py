@@ -66,7 +66,7 @@ def _datagram(number: int) -> bytes:
 
 def serve_udp(address: str, port: int, amount: int) -> int:
     """Give back every datagram; the kernel drops those whose checksum is wrong before they come here."""
-    whole = set()
+    whole: set[bytes] = set()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((address, port))
         sock.settimeout(PATIENCE)

@@ -41,6 +41,10 @@ class Harness:
         """Remove the node from the engine with all that is its own, behind labprov's back."""
         raise NotSupported("the harness can't remove a node")
 
+    def pause_node(self, scope: Scope, node: ObservedNode) -> None:
+        """Pause a running node by means that are not labprov's, where the engine can do that."""
+        raise NotSupported("the harness can't pause a node")
+
     def make_foreign(self, scope: Scope, runtime_name: str) -> None:
         """Make something in the engine that has this name and none of our labels."""
         raise NotSupported("the harness can't make a foreign thing")

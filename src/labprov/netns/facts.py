@@ -26,6 +26,7 @@ CAPABILITIES = frozenset(
         Capability.EXTERNAL_RESTART,
         Capability.CARRIER,
         Capability.CONSOLE,
+        Capability.JSON_STORE,
     }
 )
 
@@ -83,7 +84,10 @@ def _without_privileges() -> LabprovError | None:
 def _without_user_namespaces() -> LabprovError | None:
     """Try it: what a distribution's security module thinks of it can't be read anywhere."""
     command = ["unshare", "--user", "--map-root-user", "--net", "--mount", "true"]
-    tried = subprocess.run(command, capture_output=True, check=False)
+    try:
+        tried = subprocess.run(command, capture_output=True, check=False)
+    except OSError as error:
+        return Unavailable(f"unshare can't be run: {error.strerror}", remedy="Install util-linux.")
     return denied(tried.stderr.decode(errors="replace").strip()) if tried.returncode else None
 
 

@@ -5,56 +5,56 @@ from __future__ import annotations
 import base64
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from attrs import evolve
+
 from labprov.engine import ObservedNode, Scope
-from labprov.errors import LabprovError, NotSupported
+from labprov.errors import EngineFailure, LabprovError
+from labprov.harness import Harness
 from labprov.hookspecs import hookimpl
-from labprov.model import Endpoint
-from labprov.netns import naming
+from labprov.model import Endpoint, Node
+from labprov.netns import kernel, naming
+from labprov.netns.facts import NAME
 from labprov.wires import Helper, helper
-from labprov.wires.processes import ready
+from labprov.wires.processes import read, ready
+
+TOO_LONG = "LABPROV_BROKEN"
+"""A variable of this process; no program can be started while it is longer than the kernel allows."""
 
 
-class Listening:
-    """An interface that is listened to from its making on."""
+class NetnsHarness(Harness):
+    """Accidents as the kernel's own tools make them."""
 
-    def __init__(self, helper: Helper, number: int) -> None:
-        self._helper = helper
-        self._number = number
+    def __init__(self) -> None:
+        self._foreign: dict[str, int] = {}
 
-    def frames(self, seconds: float, count: int | None = None) -> list[bytes]:
-        """What arrived since the last call, waiting until *seconds* are over or *count* frames are there."""
-        found = self._helper.request("heard", listener=self._number, seconds=seconds, count=count)
-        return [base64.b64decode(frame) for frame in found]
+    def node(self, name: str) -> Node:
+        """A namespace with a process that only waits; the host's own shell is in it."""
+        return Node(name=name, provider=NAME)
 
-
-class NetnsHarness:
-    """See :class:`labprov.harness.Harness`."""
-
-    def _place(self, scope: Scope, end: Endpoint) -> str:
-        place = naming.found(scope, [end])[0]
-        if isinstance(place, LabprovError):
-            raise place
-        return place.path
+    def changed(self, node: Node) -> Node:
+        """The same with something in its environment."""
+        return evolve(node, env={**node.env, "CHANGED": "1"})
 
     def send(self, scope: Scope, end: Endpoint, frame: bytes) -> None:
-        """Send one raw frame from inside the node."""
+        """Send one raw frame from inside the node, through the helper."""
         said = base64.b64encode(frame).decode()
-        helper(scope).request("send", place=self._place(scope, end), interface=end.interface, frame=said)
+        helper(scope).request("send", place=_place(scope, end), interface=end.interface, frame=said)
 
     @contextmanager
-    def listen(self, scope: Scope, end: Endpoint) -> Iterator[Listening]:
-        """Hear an interface from here on, so that nothing sent afterwards is missed."""
-        place = self._place(scope, end)
+    def listen(self, scope: Scope, end: Endpoint) -> Iterator[Callable[[float], list[bytes]]]:
+        """Hear an interface, through a helper of its own: the operation's can't listen and work at once."""
+        place = _place(scope, end)
         with Helper(scope.workspace_id, scope.workspace, scope.timeouts.helper) as own:
-            yield Listening(own, own.request("listen", place=place, interface=end.interface))
+            number = own.request("listen", place=place, interface=end.interface)
 
-    def sniff(self, scope: Scope, end: Endpoint, seconds: float) -> list[bytes]:
-        """Hear an interface for some time."""
-        with self.listen(scope, end) as listening:
-            return listening.frames(seconds)
+            def heard(seconds: float) -> list[bytes]:
+                frames = own.request("heard", listener=number, seconds=seconds)
+                return [base64.b64decode(frame) for frame in frames]
+
+            yield heard
 
     def kill_node(self, scope: Scope, node: ObservedNode) -> None:
         """Kill the process as the kernel's OOM killer would."""
@@ -67,6 +67,24 @@ class NetnsHarness:
         finally:
             os.close(fd)
 
+    def restart_node(self, scope: Scope, node: ObservedNode) -> None:
+        """Kill the process and start another with the same words: a kernel does not do that by itself."""
+        if node.process is None:
+            raise EngineFailure("it does not run", lab=node.lab, node=node.node)
+        start = kernel.started_with(node.process)
+        self.kill_node(scope, node)
+        log = str(naming.log(scope, node.lab, node.node))
+        item = {**naming.of_observed(node), "start": {**start, "name": node.runtime_name, "log": log}}
+        for error in filter(None, helper(scope).batch("start", items=[item])):
+            raise error
+
+    def pause_node(self, scope: Scope, node: ObservedNode) -> None:
+        """Freeze the process; the kernel does that some time after it was told to."""
+        if node.process is not None:
+            os.kill(node.process, signal.SIGSTOP)
+            while b"\nState:\tT" not in read(node.process, "status"):
+                os.sched_yield()
+
     def remove_node(self, scope: Scope, node: ObservedNode) -> None:
         """Kill the process and delete the namespace, as ``ip netns delete`` would."""
         self.kill_node(scope, node)
@@ -74,23 +92,35 @@ class NetnsHarness:
 
     def make_foreign(self, scope: Scope, runtime_name: str) -> None:
         """Make a namespace of that name, as ``ip netns add`` would."""
-        helper(scope).request("foreign", name=runtime_name)
+        self._foreign[runtime_name] = helper(scope).request("foreign", name=runtime_name)
 
     def remove_foreign(self, scope: Scope, runtime_name: str) -> None:
-        """Delete it."""
+        """Delete it, if it is still the one that was made, empty and without a label."""
+        made = self._foreign.pop(runtime_name, None)
+        found = {name: inode for name, inode, links in kernel.namespaces(scope) if links == {"lo": ""}}
+        if made is None or found.get(runtime_name) != made or made in kernel.first_processes(scope):
+            raise EngineFailure(f"the foreign namespace {runtime_name} is not as it was")
         helper(scope).request("unname", name=runtime_name)
 
     def break_engine(self, scope: Scope) -> None:
-        """A kernel can't be made not to answer."""
-        raise NotSupported("a kernel can't be broken", provider="netns")
+        """Have the kernel refuse to start any program for this process, so that no helper can ask it."""
+        os.environ[TOO_LONG] = "x" * (1 << 20)
+        scope.host.close()
 
     def mend_engine(self, scope: Scope) -> None:
-        """See :meth:`break_engine`."""
-        raise NotSupported("a kernel can't be broken", provider="netns")
+        """Let programs be started again."""
+        os.environ.pop(TOO_LONG, None)
 
-    def restart_engine(self, scope: Scope) -> None:
-        """A kernel can't be restarted under a test."""
-        raise NotSupported("a kernel can't be restarted", provider="netns")
+    def leftovers(self, scope: Scope) -> set[str]:
+        """Namespaces, interfaces, processes and logs, found with ``ip`` and in ``/proc``."""
+        return kernel.leftovers(scope)
+
+
+def _place(scope: Scope, end: Endpoint) -> str:
+    place = naming.found(scope, [end])[0]
+    if isinstance(place, LabprovError):
+        raise place
+    return place.path
 
 
 @hookimpl

@@ -15,7 +15,7 @@ from typing import IO, Any, Self
 
 from labprov import errors
 from labprov.engine import Scope
-from labprov.errors import DeadlineExceeded, EngineFailure, LabprovError
+from labprov.errors import DeadlineExceeded, EngineFailure, LabprovError, Unavailable
 from labprov.wires.processes import ready
 
 SOURCES = str(Path(__file__).resolve().parent.parent)
@@ -74,6 +74,7 @@ class Helper:
         """Ask it for one batch; give the answer.
 
         :raises LabprovError: what the helper raised for the whole batch.
+        :raises Unavailable: it can't be started.
         :raises EngineFailure: it died.
         :raises DeadlineExceeded: it did not answer in time, and was ended.
         """
@@ -96,13 +97,21 @@ class Helper:
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
-        self._process = subprocess.Popen(
-            self.command(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            start_new_session=True,  # an interrupt from the terminal is labprov's to handle
-        )
+        try:
+            self._process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                start_new_session=True,  # an interrupt from the terminal is labprov's to handle
+            )
+        except OSError as error:
+            self._said.close()
+            raise Unavailable(
+                f"the kernel can't be asked: the helper process can't be started: {error.strerror}",
+                provider="netns",
+                remedy="Look at this process's limits and environment, and at the machine's memory.",
+            ) from error
         return self._process
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:

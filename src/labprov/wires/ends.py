@@ -28,6 +28,7 @@ class Order:
     lab: str
     node: str
     interface: str
+    position: int
     mac: str
     mtu: int | None
     tag: int
@@ -67,6 +68,8 @@ class Port(End):
     def __init__(self, space: Space, order: Order) -> None:
         super().__init__(space, order.alias)
         self.order = order
+        self.number = 0
+        """The number that its interface shall get when it is made; 0 leaves it to the kernel."""
 
     def adjust(self, link: Link) -> None:
         """Change what is there to what was ordered; nothing is sent where nothing differs."""
@@ -77,11 +80,13 @@ class Port(End):
             change = links.change(link.index, mac=order.mac, mtu=order.size, alias=alias, up=True)
             self.space.run([change])
 
-    def fresh(self, peer: str, peer_mac: str | None, into: Space) -> list[nl.Message]:
+    def fresh(self, peer: str, peer_mac: str | None, into: Space, peer_number: int = 0) -> list[nl.Message]:
         """Make it, with the other side directly in its place."""
         order = self.order
         return [
-            links.new_veth(order.interface, order.mac, order.size, peer, peer_mac, into.fd),
+            links.new_veth(
+                order.interface, order.mac, order.size, peer, peer_mac, into.fd, self.number, peer_number
+            ),
             links.change(order.interface, alias=self.alias.text(), up=True),
         ]
 

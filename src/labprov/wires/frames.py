@@ -37,14 +37,11 @@ class Listener:
         membership = struct.pack("=iHH8s", index, _PROMISCUOUS, 0, b"")
         self._socket.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, membership)
 
-    def frames(self, seconds: float, count: int | None = None) -> list[bytes]:
-        """What arrived, waiting until *seconds* are over or *count* frames are there."""
+    def frames(self, seconds: float) -> list[bytes]:
+        """What arrived since the last call, and arrives until *seconds* are over."""
         until = time.monotonic() + seconds
         found: list[bytes] = []
-        while count is None or len(found) < count:
-            rest = max(0.0, until - time.monotonic())
-            if not ready(self._socket.fileno(), rest):
-                break
+        while ready(self._socket.fileno(), max(0.0, until - time.monotonic())):
             with contextlib.suppress(BlockingIOError):
                 frame = self._receive()
                 if frame is not None:

@@ -208,15 +208,14 @@ def _listen(helper: Helper, request: Request) -> Any:
 
 def _heard(helper: Helper, request: Request) -> Any:
     listener = helper.listeners[request["listener"]]
-    found = listener.frames(request["seconds"], request["count"])
+    found = listener.frames(request["seconds"])
     return [base64.b64encode(frame).decode() for frame in found]
 
 
 def _foreign(_: Helper, request: Request) -> Any:
-    """Make a namespace without a label, as somebody else would."""
+    """Make a namespace without a label, as somebody else would; give its inode."""
     with Kernel() as kernel:
-        kernel.make(request["name"], None)
-    return True
+        return kernel.make(request["name"], None).inode
 
 
 def _unname(_: Helper, request: Request) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from labprov.wires import netlink as nl
 
 ADDRESS, IFNAME, MTU, LINK, MASTER, LINKINFO, IFALIAS = 1, 3, 4, 5, 10, 18, 20
-NET_NS_FD, EXT_MASK, LINK_NETNSID = 28, 29, 37
+NET_NS_FD, EXT_MASK, LINK_NETNSID, NEW_IFINDEX = 28, 29, 37, 49
 _INFO_KIND, _INFO_DATA, _INFO_SLAVE_DATA = 1, 2, 5
 _INFO_SLAVE_KIND = 4
 _VETH_PEER = 1
@@ -116,13 +116,26 @@ def _mac(mac: str) -> bytes:
 
 
 def new_veth(
-    name: str, mac: str, mtu: int, peer: str, peer_mac: str | None, peer_fd: int, index: int = 0
+    name: str,
+    mac: str,
+    mtu: int,
+    peer: str,
+    peer_mac: str | None,
+    peer_fd: int,
+    index: int = 0,
+    peer_index: int = 0,
 ) -> nl.Message:
     """Make a veth pair, down: *name* here, *peer* directly in the namespace open as *peer_fd*.
 
     :param index: the interface's number; 0 leaves it to the kernel.
+    :param peer_index: the peer's; the kernel takes it only beside an *index*.
     """
-    other = _INFO.pack(0, 0, 0, 0, 0) + nl.text(IFNAME, peer) + nl.u32(MTU, mtu) + nl.u32(NET_NS_FD, peer_fd)
+    other = (
+        _INFO.pack(0, 0, peer_index, 0, 0)
+        + nl.text(IFNAME, peer)
+        + nl.u32(MTU, mtu)
+        + nl.u32(NET_NS_FD, peer_fd)
+    )
     other += _mac(peer_mac) if peer_mac else b""
     info = nl.text(_INFO_KIND, "veth") + nl.attribute(_INFO_DATA, nl.attribute(_VETH_PEER, other))
     body = _INFO.pack(0, 0, index, 0, 0) + nl.text(IFNAME, name) + _mac(mac) + nl.u32(MTU, mtu)
@@ -155,6 +168,7 @@ def change(
     alias: str | None = None,
     master: int | None = None,
     into: int | None = None,
+    number: int = 0,
     silent: bool = False,
 ) -> nl.Message:
     """Change an interface; what is None stays.
@@ -162,6 +176,7 @@ def change(
     :param which: its number, or its name (then it can't get a new *name* in the same message).
     :param master: the number of a bridge, 0 for none.
     :param into: the open namespace that it shall move to.
+    :param number: the number that it shall have there (from Linux 5.13); 0 leaves it to the kernel.
     :param silent: it shall get no IPv6 address by itself, and so say nothing of its own.
     """
     index, now = (which, name) if isinstance(which, int) else (0, which)
@@ -172,6 +187,7 @@ def change(
     body += nl.attribute(IFALIAS, alias.encode()) if alias is not None else b""
     body += nl.u32(MASTER, master) if master is not None else b""
     body += nl.u32(NET_NS_FD, into) if into is not None else b""
+    body += nl.u32(NEW_IFINDEX, number) if number else b""
     body += _NO_ADDRESS if silent else b""
     return nl.Message(nl.SETLINK, body)
 

@@ -139,7 +139,7 @@ class Plugger:
         if half is None:
             raise EngineFailure("the interface vanished while it was joined", remedy="Do it again.")
         order = other.order
-        self.wiring.bring(half, other.space, other.alias, other.link, order.mac, order.size)
+        self.wiring.bring(half, other.space, other.alias, other.link, order.mac, order.size, other.number)
 
     def single(self, port: Port) -> bool:
         """Give an end that exists the half it shall have; False: make it."""
@@ -194,8 +194,10 @@ class Batch:
 
     def pair(self, one: Port, two: Port, numbers: tuple[int, ...]) -> None:
         """Add a pair of peers."""
+        if two.number and not one.number:
+            one, two = two, one  # only the near end can be the one that has a number alone
         order = two.order
-        for message in one.fresh(order.interface, order.mac, two.space):
+        for message in one.fresh(order.interface, order.mac, two.space, two.number):
             self._near[one.space].append((message, numbers))
         finish = links.change(order.interface, mtu=order.size, alias=two.alias.text(), up=True)
         self._far[two.space].append((finish, numbers))
@@ -240,6 +242,7 @@ def plug(kernel: Kernel, owner: Owner, orders: Sequence[Order], *, rootless: boo
         else:
             ports[number] = Port(space, order)
             wiring.know(space)
+    _number(list(ports.values()))
     batch = Batch(wiring, outcomes)
     for numbers in _wires(orders):
         found = [ports[number] for number in numbers if number in ports]
@@ -254,6 +257,21 @@ def plug(kernel: Kernel, owner: Owner, orders: Sequence[Order], *, rootless: boo
     for order, outcome in zip(orders, outcomes, strict=True):
         _place(outcome, order)
     return outcomes
+
+
+def _number(ports: Sequence[Port]) -> None:
+    """Have a new node's interfaces made in their order, whatever the order of the wires is.
+
+    A node that has interfaces already may run, and be making others itself: the kernel numbers its new ones.
+    """
+    fresh: dict[Space, list[Port]] = defaultdict(list)
+    for port in ports:
+        if not any(is_end(link) for link in port.space.links.values()):
+            fresh[port.space].append(port)
+    for space, found in fresh.items():
+        first = max((link.index for link in space.links.values()), default=0) + 1
+        for number, port in enumerate(sorted(found, key=lambda port: port.order.position), first):
+            port.number = number
 
 
 _VANISHING = {errno.ENODEV, errno.ENOENT, errno.EEXIST, errno.EADDRNOTAVAIL}

@@ -56,6 +56,7 @@ def _order(scope: Scope, port: Port, place: Place) -> dict[str, Any]:
         "lab": scope.lab,
         "node": port.end.node,
         "interface": port.end.interface,
+        "position": port.index,
         "mac": port.mac,
         "mtu": port.mtu,
         "tag": port.tag,

@@ -7,6 +7,7 @@ No file says which process is a node's. It is the one whose network namespace is
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -54,11 +55,15 @@ def _is_first(pid: int) -> bool:
 
 
 def read(pid: int, name: str) -> bytes:
-    """One of a process's files; nothing if it is gone."""
+    """One of a process's files; nothing if it is gone, or has ended and waits to be noticed."""
     try:
         with open(f"/proc/{pid}/{name}", "rb") as file:
             return file.read()
     except _GONE:
+        return b""
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # what a process that has ended says of its mounts
+            raise
         return b""
 
 

@@ -158,10 +158,17 @@ class Wiring:
         return name
 
     def bring(
-        self, half: Found, space: Space, alias: PortAlias, old: Link | None, mac: str, mtu: int
+        self,
+        half: Found,
+        space: Space,
+        alias: PortAlias,
+        old: Link | None,
+        mac: str,
+        mtu: int,
+        number: int = 0,
     ) -> None:
         """Make *half* the end *alias* in *space*, in the place of *old*, with all that this had."""
-        index = self.carry(half, space, self.free_name(space, alias)).index
+        index = self.carry(half, space, self.free_name(space, alias), number).index
         up = old.up if old else True
         had = save(space.socket, old.index) if old and up else None
         space.run(
@@ -177,7 +184,7 @@ class Wiring:
             parked.forget()  # the old interface took its other side along
         self.kernel.home.forget()
 
-    def carry(self, half: Found, space: Space, name: str) -> Link:
+    def carry(self, half: Found, space: Space, name: str, number: int = 0) -> Link:
         """Move *half* into *space* as *name*, down; give it as it is there."""
         source, link = half
         end = self.peer(source, link)
@@ -185,7 +192,7 @@ class Wiring:
         if source is space:
             source.run([down, *([links.change(link.index, name=name)] if link.name != name else [])])
         else:
-            source.run([down, links.change(link.index, into=space.fd, name=name)])
+            source.run([down, links.change(link.index, into=space.fd, name=name, number=number)])
             space.forget()
         if end is not None:
             end[0].forget()  # its other end is somewhere else now

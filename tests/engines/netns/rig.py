@@ -139,6 +139,14 @@ def ep(text: str) -> Endpoint:
     return Endpoint(*text.split(":"))
 
 
+def soon(listening: Callable[[float], list[bytes]]) -> list[bytes]:
+    """What has come when the first frame has, within five seconds."""
+    end = time.monotonic() + 5
+    while not (heard := listening(0.01)) and time.monotonic() < end:
+        pass
+    return heard
+
+
 def named_namespaces() -> set[str]:
     """Root's named namespaces that tests make."""
     try:

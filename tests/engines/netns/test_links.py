@@ -11,7 +11,7 @@ from labprov.engine import DEFAULT_MTU, Alone, BridgeType, Far, HostEnd, Joined,
 from labprov.errors import Conflict, LabprovError, NodeNotFound, NotSupported
 from labprov.model import Endpoint, Node
 from labprov.netns.suite import NetnsHarness
-from tests.engines.netns.rig import Lab, ep, mac_of
+from tests.engines.netns.rig import Lab, ep, mac_of, soon
 
 A = bytes.fromhex("020000000a01")
 B = bytes.fromhex("020000000b02")
@@ -69,10 +69,10 @@ def test_what_arrives_is_what_was_sent(lab: Lab, harness: NetnsHarness) -> None:
                 harness.send(lab.scope, ep(near), frame)
                 heard: list[bytes] = []
                 while not heard:
-                    heard = ours(there.frames(5, 1))
+                    heard = ours(soon(there))
                 assert heard == [frame], name
-            assert ours(there.frames(0.2)) == []
-            assert ours(elsewhere.frames(0)) == []
+            assert ours(there(0.2)) == []
+            assert ours(elsewhere(0)) == []
 
 
 def test_observed_as_plugged(lab: Lab) -> None:
@@ -121,8 +121,8 @@ def test_alone_is_up_and_hears_nothing(lab: Lab, harness: NetnsHarness) -> None:
     assert "LOWER_UP" in lab.ok("r1", "ip -o link show eth1")
     with harness.listen(lab.scope, ep("r2:eth1")) as other, harness.listen(lab.scope, ep("r1:eth1")) as own:
         harness.send(lab.scope, ep("r1:eth1"), FRAMES["broadcast"])
-        assert other.frames(0.3) == []
-        assert own.frames(0) == []
+        assert other(0.3) == []
+        assert own(0) == []
 
 
 def test_resources(lab: Lab) -> None:
@@ -212,7 +212,7 @@ def carries(lab: Lab, harness: NetnsHarness, near: str, far: str) -> None:
     """A frame goes from one end to the other."""
     with harness.listen(lab.scope, ep(far)) as there:
         harness.send(lab.scope, ep(near), FRAMES["lldp"])
-        while (heard := there.frames(5, 1)) != [FRAMES["lldp"]]:
+        while (heard := soon(there)) != [FRAMES["lldp"]]:
             assert heard
 
 
@@ -297,7 +297,7 @@ def test_segment(lab: Lab, harness: NetnsHarness) -> None:
             for there in (two, three):
                 heard: list[bytes] = []
                 while not heard:
-                    heard = ours(there.frames(5, 1))
+                    heard = ours(soon(there))
                 assert heard == [FRAMES[kind]], kind
     lab.good(lab.port("r1:eth1", Joined("sw2", BridgeType.PARKING, learn=False), 100))
     assert lab.interface("r1:eth1").far == Joined("sw2", BridgeType.PARKING, learn=False)

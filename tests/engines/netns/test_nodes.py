@@ -14,6 +14,7 @@ from labprov.engine import NodeState
 from labprov.errors import EngineFailure, ForeignResource, InvalidInput, NodeNotRunning
 from labprov.model import Node
 from labprov.netns.suite import NetnsHarness
+from labprov.wires.processes import read
 from tests.engines.netns.rig import Lab, processes, until
 
 
@@ -29,6 +30,13 @@ def test_a_created_node_is_defined(lab: Lab) -> None:
     assert (node.state, node.process, node.interfaces) == (NodeState.DEFINED, None, ())
     assert (node.lab, node.prefix, node.workspace) == (lab.name, "lpt", lab.workspace_id)
     assert (node.runtime_name, node.kind, node.definition) == (lab.runtime_name("r1"), "linux", "d1")
+
+
+def test_process_that_has_ended() -> None:
+    """A process that has ended, and of which nobody has taken notice, has no mounts: no error."""
+    with subprocess.Popen(["true"]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert read(process.pid, "mountinfo") == b""
 
 
 def test_long_names_fit(lab: Lab) -> None:

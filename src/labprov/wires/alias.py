@@ -76,7 +76,7 @@ END, HALF, HOST_HALF = "", "half", "host"
 """Sides of a wire: the node's own interface; the other end where that is not a node's interface."""
 
 _PORT = re.compile(
-    r"lp ([^ /]+)/([^ /]+)/([^ /]+) vlan=([0-9]{1,4})( mtu)?(?: (half|host))?(?: cut=([^ /]+)/([^ /]+))?"
+    r"lp ([^ /]+)/([^ /]+)/([^ /]+) vlan=([0-9]{1,4})(?: (half|host))?(?: cut=([^ /]+)/([^ /]+))?"
 )
 _BRIDGE = re.compile(r"lp ([^ /]+)/([^ /]+) bridge")
 
@@ -85,7 +85,6 @@ _BRIDGE = re.compile(r"lp ([^ /]+)/([^ /]+) bridge")
 class PortAlias:
     """Which end of which wire an interface is.
 
-    ``sized`` says that the topology asked for the MTU which the interface has.
     ``cut`` is set on a half whose wire was taken down: the node and interface that it leads to when up.
     """
 
@@ -95,12 +94,11 @@ class PortAlias:
     tag: int
     side: str = END
     cut: tuple[str, str] | None = None
-    sized: bool = False
 
     def text(self) -> str:
         """The alias."""
         end = f"lp {self.lab}/{self.node}/{self.interface} vlan={self.tag}"
-        side = (" mtu" if self.sized else "") + (f" {self.side}" if self.side else "")
+        side = f" {self.side}" if self.side else ""
         return end + side + (" cut=" + "/".join(self.cut) if self.cut else "")
 
     @property
@@ -114,9 +112,9 @@ class PortAlias:
         found = _PORT.fullmatch(alias)
         if found is None:
             return None
-        lab, node, interface, tag, sized, side, cut_node, cut_interface = found.groups()
+        lab, node, interface, tag, side, cut_node, cut_interface = found.groups()
         cut = (cut_node, cut_interface) if cut_node else None
-        return cls(lab, node, interface, int(tag), side or END, cut, bool(sized))
+        return cls(lab, node, interface, int(tag), side or END, cut)
 
 
 def bridge_alias(lab: str, bridge: str) -> str:

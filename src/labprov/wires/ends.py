@@ -13,7 +13,7 @@ from labprov.errors import LabprovError
 from labprov.wires import links
 from labprov.wires import netlink as nl
 from labprov.wires.alias import PortAlias
-from labprov.wires.links import DEFAULT_MTU, Link
+from labprov.wires.links import Link
 from labprov.wires.spaces import Space
 from labprov.wires.wiring import half_alias
 
@@ -30,19 +30,14 @@ class Order:
     interface: str
     position: int
     mac: str
-    mtu: int | None
+    mtu: int
     tag: int
     far: Mapping[str, Any]
 
     @property
     def alias(self) -> PortAlias:
         """What its interface carries."""
-        return PortAlias(self.lab, self.node, self.interface, self.tag, sized=self.mtu is not None)
-
-    @property
-    def size(self) -> int:
-        """Its MTU in bytes."""
-        return self.mtu or DEFAULT_MTU
+        return PortAlias(self.lab, self.node, self.interface, self.tag)
 
 
 class End:
@@ -76,8 +71,8 @@ class Port(End):
         order, alias = self.order, self.alias.text()
         if link.name != order.interface:
             self.space.run([links.change(link.index, name=order.interface)])
-        if (link.mac, link.mtu, link.alias, link.up) != (order.mac, order.size, alias, True):
-            change = links.change(link.index, mac=order.mac, mtu=order.size, alias=alias, up=True)
+        if (link.mac, link.mtu, link.alias, link.up) != (order.mac, order.mtu, alias, True):
+            change = links.change(link.index, mac=order.mac, mtu=order.mtu, alias=alias, up=True)
             self.space.run([change])
 
     def fresh(self, peer: str, peer_mac: str | None, into: Space, peer_number: int = 0) -> list[nl.Message]:
@@ -85,7 +80,7 @@ class Port(End):
         order = self.order
         return [
             links.new_veth(
-                order.interface, order.mac, order.size, peer, peer_mac, into.fd, self.number, peer_number
+                order.interface, order.mac, order.mtu, peer, peer_mac, into.fd, self.number, peer_number
             ),
             links.change(order.interface, alias=self.alias.text(), up=True),
         ]

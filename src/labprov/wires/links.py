@@ -27,9 +27,6 @@ _LOWER_UP = 0x10000
 _INFO = struct.Struct("=BxHiII")
 _NUMBER = struct.Struct("=i")
 
-DEFAULT_MTU = 9500
-"""Bytes; what a wire gets where the topology names none: 9000-byte frames pass, as with containerlab."""
-
 FORWARD_ALL = 0xFFF8
 """Link-local groups a bridge forwards; the kernel keeps 00, 01 and 02 (STP, pause, LACP) from this mask."""
 PORT_FORWARD_ALL = 0xFFFD

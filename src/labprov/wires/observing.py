@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from labprov.wires.alias import END, NODE, PortAlias, parse_bridge
-from labprov.wires.links import DEFAULT_MTU, Link
+from labprov.wires.links import Link
 from labprov.wires.processes import first_processes, read
 from labprov.wires.spaces import Kernel, Space
 from labprov.wires.wiring import Found, Peers, is_end
@@ -93,12 +93,11 @@ class _View:
         peer = self._peer(space, link)
         far = self._far(alias, peer)
         cut = peer is not None and self._is_half(peer) and not peer[1].up
-        sized = alias.sized or link.mtu != DEFAULT_MTU
         return {
             "name": alias.interface,
             "mac": link.mac,
             "tag": alias.tag,
-            "mtu": link.mtu if sized else None,
+            "mtu": link.mtu,
             "up": not cut,
             "far": far,
         }

@@ -139,7 +139,7 @@ class Plugger:
         if half is None:
             raise EngineFailure("the interface vanished while it was joined", remedy="Do it again.")
         order = other.order
-        self.wiring.bring(half, other.space, other.alias, other.link, order.mac, order.size, other.number)
+        self.wiring.bring(half, other.space, other.alias, other.link, order.mac, order.mtu, other.number)
 
     def single(self, port: Port) -> bool:
         """Give an end that exists the half it shall have; False: make it."""
@@ -199,7 +199,7 @@ class Batch:
         order = two.order
         for message in one.fresh(order.interface, order.mac, two.space, two.number):
             self._near[one.space].append((message, numbers))
-        finish = links.change(order.interface, mtu=order.size, alias=two.alias.text(), up=True)
+        finish = links.change(order.interface, mtu=order.mtu, alias=two.alias.text(), up=True)
         self._far[two.space].append((finish, numbers))
 
     def single(self, port: Port, target: Target, numbers: tuple[int, ...]) -> None:

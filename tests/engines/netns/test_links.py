@@ -11,7 +11,7 @@ from labprov.engine import DEFAULT_MTU, Alone, BridgeType, Far, HostEnd, Joined,
 from labprov.errors import Conflict, LabprovError, NodeNotFound, NotSupported
 from labprov.model import Endpoint, Node
 from labprov.netns.suite import NetnsHarness
-from tests.engines.netns.rig import Lab, ep, mac_of, soon
+from tests.engines.netns.rig import Lab, ep, mac_of, soon, until
 
 A = bytes.fromhex("020000000a01")
 B = bytes.fromhex("020000000b02")
@@ -209,11 +209,17 @@ def test_swap(lab: Lab, harness: NetnsHarness) -> None:
 
 
 def carries(lab: Lab, harness: NetnsHarness, near: str, far: str) -> None:
-    """A frame goes from one end to the other."""
+    """A frame goes from one end to the other.
+
+    It is sent until it is heard: the kernel tells an interface of its carrier up to a second later.
+    """
     with harness.listen(lab.scope, ep(far)) as there:
-        harness.send(lab.scope, ep(near), FRAMES["lldp"])
-        while (heard := soon(there)) != [FRAMES["lldp"]]:
-            assert heard
+
+        def heard() -> bool:
+            harness.send(lab.scope, ep(near), FRAMES["lldp"])
+            return FRAMES["lldp"] in soon(there)
+
+        until(heard)
 
 
 def test_the_third_end_is_alone(lab: Lab) -> None:

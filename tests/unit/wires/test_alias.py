@@ -52,12 +52,10 @@ def test_words_can_not_run_together() -> None:
         SpaceAlias(NODE, "l", "n", "p", "f", "two words").text()
 
 
-@given(names, names, interfaces, st.integers(1, 4094), st.booleans(), st.booleans())
-def test_a_port_is_read_back(lab: str, node: str, interface: str, tag: int, cut: bool, sized: bool) -> None:
+@given(names, names, interfaces, st.integers(1, 4094), st.booleans())
+def test_a_port_is_read_back(lab: str, node: str, interface: str, tag: int, cut: bool) -> None:
     """A port's label fits and is read back whole, that of a half whose wire is down included."""
-    alias = PortAlias(
-        lab, node, interface, tag, HALF if cut else "", (node, interface) if cut else None, sized
-    )
+    alias = PortAlias(lab, node, interface, tag, HALF if cut else "", (node, interface) if cut else None)
     assert len(alias.text()) <= LONGEST
     assert PortAlias.parse(alias.text()) == alias
     assert parse_bridge(alias.text()) is None

@@ -32,12 +32,17 @@ def _classes(module: ModuleType) -> dict[str, type]:
 
 
 def suite_clauses(version: str) -> tuple[Clause, ...]:
-    """The suite's clauses up to that version of the contract, in their order."""
+    """The suite's clauses up to that version of the contract, in the contract's order."""
     ids: dict[str, None] = {}
     for value in _classes(suite_module()).values():
         for test in vars(value).values():
             ids.update((mark.args[0], None) for mark in getattr(test, "pytestmark", ()) if _is_clause(mark))
-    return tuple(CLAUSES[id] for id in ids if holds(CLAUSES[id], version))
+    return tuple(CLAUSES[id] for id in sorted(ids, key=_place) if holds(CLAUSES[id], version))
+
+
+def _place(id: str) -> tuple[int, int]:
+    """Where a clause stands in the contract."""
+    return "PRIWLKXD".index(id[0]), int(id[1:])
 
 
 def _is_clause(mark: pytest.Mark) -> bool:

@@ -15,6 +15,10 @@ from attrs import field, mutable
 
 from labprov.contract.clauses import Clause
 from labprov.contract.outcomes import FAILED, KNOWN_GAP, NOT_CLAIMED, PASSED
+from labprov.engine import Capability
+
+IN_CORE = frozenset({Capability.PROCESSES, Capability.JSON_STORE})
+"""Capabilities that core clauses look at, where they are claimed."""
 
 WORST_FIRST = (FAILED, KNOWN_GAP, NOT_CLAIMED, PASSED)
 
@@ -86,10 +90,10 @@ class ProviderReport:
 
     @property
     def proved(self) -> list[str]:
-        """What was proved: the core, and each capability that some clause asked for; only if conformant."""
+        """What was proved: the core, and each capability that clauses looked at; only if conformant."""
         if not self.conformant:
             return []
-        needed = {need for clause in self.wanted for need in clause.needs}
+        needed = IN_CORE.union(*(clause.needs for clause in self.wanted))
         return ["core", *(claim for claim in self.facts["capabilities"] if claim in needed)]
 
     def verdict(self) -> str:

@@ -107,9 +107,10 @@ class Folder:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Nothing of the pytest that runs this test; modules come from this folder's ``site``."""
+        """Nothing of the pytest that runs this test; modules come from this folder's ``site`` first."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-        return {**kept, "PYTHONPATH": str(self.path / "site"), "PYTHONDONTWRITEBYTECODE": "1"}
+        paths = filter(None, (str(self.path / "site"), os.environ.get("PYTHONPATH")))
+        return {**kept, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
 
     def install(self, name: str, value: str) -> None:
         """Install a distribution that has one provider, as pip would leave it."""

@@ -266,7 +266,7 @@ def test_assertions_are_rewritten(mine: Folder) -> None:
 
 
 def test_labprov_never_imports_the_suite() -> None:
-    """Neither the library nor the program needs pytest; an import too early would also leave assertions bare."""
+    """Neither the library nor the program needs pytest; and too early an import leaves assertions bare."""
     program = "import sys, labprov.lab, labprov.labs, labprov.cli, labprov.netns; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", program], text=True).split()
     assert "labprov.lab" in loaded

@@ -208,14 +208,14 @@ def test_subclassing(mine: Folder, wanted: str) -> None:
         class TestPersistence(suite.TestPersistence):
             labprov_provider = {wanted}
 
-        def test_own(): pass
+        def test_else(): pass
         """,
     )
     mine.file("pytest.ini", "[pytest]\npythonpath = .\n")
-    done = mine.pytest("-v", "-k", f"{P1_AND_P3} or test_own")
+    done = mine.pytest("-v", "-k", f"{P1_AND_P3} or test_else")
     assert done.code == 0, done.out
     assert "test_own.py::TestPersistence::test_deploy_creates_vlan_file[mine] PASSED" in done.out
-    assert "test_own.py::test_own PASSED" in done.out
+    assert "test_own.py::test_else PASSED" in done.out
     assert done.outcomes("mine") == {"P1": "passed", "P3": "passed"}
 
 
@@ -262,7 +262,7 @@ def test_from_the_repositorys_root_with_its_tests(folder: Folder) -> None:
 def test_assertions_are_rewritten(mine: Folder) -> None:
     """A failing clause shows the values that were compared."""
     done = mine.suite(DEAF, P7)
-    assert re.search(r"^E +assert \{.*\} == ", done.out, re.MULTILINE), done.out
+    assert "AssertionError: assert {} == {'r1:eth1'" in done.out, done.out
 
 
 def test_labprov_never_imports_the_suite() -> None:

@@ -104,7 +104,8 @@ def _attach(item: pytest.Item, clause: Clause, report: pytest.TestReport, outcom
         },
     }
     report.labprov = labprov  # type: ignore[attr-defined] # reports take any attribute, and hand it on
-    report.user_properties.extend([("labprov_clause", clause.id), ("labprov_outcome", outcome)])
+    # The JUnit file takes them from the last phase's report, and that has the item's.
+    item.user_properties.extend([("labprov_clause", clause.id), ("labprov_outcome", outcome)])
 
 
 def of_report(report: object) -> dict[str, Any] | None:

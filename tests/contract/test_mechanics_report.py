@@ -19,7 +19,7 @@ CORE = Clause(id="P1", since="1", needs=frozenset(), name="test_a", sentence="A 
 FRAMES = Clause(id="W1", since="1", needs=frozenset({Capability.FRAMES}), name="test_b", sentence="B holds.")
 
 
-def report(*, claims: tuple[str, ...] = ("console", "frames"), **outcomes: str) -> ContractReport:
+def report(outcomes: dict[str, str], claims: tuple[str, ...] = ("console", "frames")) -> ContractReport:
     """Give a report in which these clauses came out so."""
     made = ContractReport({"contract": "1"}, (CORE, FRAMES), {})
     for clause, outcome in outcomes.items():
@@ -47,20 +47,20 @@ def told(clause: str, outcome: str, *, node: str = "t[x]", share: int = 1, **mor
 )
 def test_verdict(outcomes: dict[str, str], verdict: str) -> None:
     """Conformant is who was asked every clause and broke none; it names what was proved, and no more."""
-    made = report(**outcomes)
+    made = report(outcomes)
     assert made.providers["acme"].verdict() == f"acme 2 (anvil 3): {verdict}"
     assert made.document()["providers"][0]["conformant"] is verdict.startswith("conformant")
 
 
 def test_not_claimed_is_no_fault_and_no_proof() -> None:
     """Without the claim a provider conforms, and the capability is not among what was proved."""
-    made = report(claims=("processes",), P1="passed", W1="not claimed").document()["providers"][0]
+    made = report({"P1": "passed", "W1": "not claimed"}, ("processes",)).document()["providers"][0]
     assert (made["complete"], made["conformant"], made["proved"]) == (True, True, ["core", "processes"])
 
 
 def test_worst_of_a_clauses_tests_counts() -> None:
     """A clause with many tests, or one that failed in its clean-up, has the worst outcome of them."""
-    made = report(P1="passed", W1="passed")
+    made = report({"P1": "passed", "W1": "passed"})
     made.add(told("P1", "failed", node="t[y]"), 2.0)
     made.add(told("P1", "passed", node="t[z]"), 2.0)
     row = made.document()["providers"][0]["clauses"][0]
@@ -69,7 +69,7 @@ def test_worst_of_a_clauses_tests_counts() -> None:
 
 def test_part_of_a_clause_is_not_the_clause() -> None:
     """A clause that has parameters of its own is complete when all of them were run."""
-    made = report(W1="passed")
+    made = report({"W1": "passed"})
     made.add(told("P1", "passed", node="t[1]", share=2), 1.0)
     assert not made.providers["acme"].complete
     made.add(told("P1", "passed", node="t[2]", share=2), 1.0)

@@ -233,7 +233,7 @@ class Bench:
         for settings in (self.settings, *self._other_workspaces):
             for name in sorted(self._labs):
                 try:
-                    Lab(Topology(name=name), settings, plugins=self.new_plugins()).destroy()
+                    Lab(Topology(name=name), settings, plugins=self.new_plugins()).destroy().raise_failures()
                 except Exception as error:
                     errors.append(error)
         self.host.close()

@@ -18,6 +18,9 @@ FAILED = "failed"
 NOT_CLAIMED = "not claimed"
 KNOWN_GAP = "known gap"
 
+_PREFIX = f"{__name__}.NotClaimed: "
+"""What pytest puts before the message of a skip that is of our class."""
+
 LETTERS = {NOT_CLAIMED: "n", KNOWN_GAP: "g"}
 
 _GAP = pytest.StashKey[bool]()
@@ -81,7 +84,7 @@ def _gap(item: pytest.Item, clause: Clause, report: pytest.TestReport, outcome: 
     item.stash[_GAP] = True
     path, line, _ = item.location
     report.outcome = "skipped"
-    report.longrepr = (path, line or 0, f"known gap: {why}")
+    report.longrepr = (path, line or 0, f"{KNOWN_GAP}: {why}")
     return KNOWN_GAP
 
 
@@ -117,7 +120,7 @@ def of_report(report: object) -> dict[str, Any] | None:
 def _reason(report: pytest.TestReport) -> str:
     """The report's message in one line."""
     if isinstance(report.longrepr, tuple):
-        text = report.longrepr[2].removeprefix(f"{NotClaimed.__module__}.{NotClaimed.__name__}: ")
+        text = report.longrepr[2].removeprefix(_PREFIX).removeprefix(f"{KNOWN_GAP}: ")
     else:
         crash = getattr(report.longrepr, "reprcrash", None)
         text = crash.message if crash else str(report.longrepr)

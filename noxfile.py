@@ -108,6 +108,34 @@ def lowest(session: nox.Session) -> None:
     _pytest(session, "unit", *PARALLEL, "tests/unit")
 
 
+# Not among those that run by themselves until every clause is there: `nox --session contract`.
+@nox.session(default=False)
+def contract(session: nox.Session) -> None:
+    """The contract suite on netns, from built packages and in an empty folder; as root, also as a plain user."""
+    session.install(".[contract]")
+    folder = Path(session.create_tmp())
+    _contract(session, "root" if os.geteuid() == 0 else "user", folder)
+    if os.geteuid() == 0:
+        site = folder / "site"
+        shutil.rmtree(site, ignore_errors=True)
+        session.run("pip", "install", "--quiet", "--target", str(site), ".[contract]")
+        # Its reports would be in a folder that is not that user's; what it prints is enough.
+        suite = ("-p", "labprov.contract", "--labprov-provider=netns", "-p", "no:cacheprovider")
+        session.run("python", "-m", "tools.plain_user", str(site), "pytest", *suite, *session.posargs)
+
+
+def _contract(session: nox.Session, who: str, folder: Path) -> None:
+    report = f"--labprov-report={Path(REPORTS or folder).absolute()}/contract-netns-{who}.json"
+    program = shutil.which("pytest", path=session.bin) or "pytest"
+    noted = [f"--junitxml={REPORTS}/contract-netns-{who}.xml"] if REPORTS else []
+    empty = folder / "empty"
+    shutil.rmtree(empty, ignore_errors=True)
+    empty.mkdir()
+    with session.chdir(empty):
+        suite = ("-p", "labprov.contract", "--labprov-provider=netns", report)
+        session.run(program, *suite, *noted, *session.posargs)
+
+
 def _pytest(session: nox.Session, what: str, *arguments: str) -> None:
     report = [f"--junitxml={REPORTS}/{session.name}-{what}.xml"] if REPORTS else []
     # Not in the checkout, which whoever runs this may not be able to write.

@@ -110,30 +110,35 @@ def lowest(session: nox.Session) -> None:
 
 # Not among those that run by themselves until every clause is there: `nox --session contract`.
 @nox.session(default=False)
-def contract(session: nox.Session) -> None:
-    """The contract suite on netns, from built packages and in an empty folder; as root, also as a plain user."""
-    session.install(".[contract]")
+@nox.parametrize("who", ["root", "user"])
+def contract(session: nox.Session, who: str) -> None:
+    """The contract suite on netns: the built package, in an empty folder, as root and as a plain user."""
+    is_root = os.geteuid() == 0
+    if who == "root" and not is_root:
+        session.skip("only root can run it as root")
     folder = Path(session.create_tmp())
-    _contract(session, "root" if os.geteuid() == 0 else "user", folder)
-    if os.geteuid() == 0:
-        site = folder / "site"
-        shutil.rmtree(site, ignore_errors=True)
-        session.run("pip", "install", "--quiet", "--target", str(site), ".[contract]")
-        # Its reports would be in a folder that is not that user's; what it prints is enough.
-        suite = ("-p", "labprov.contract", "--labprov-provider=netns", "-p", "no:cacheprovider")
-        session.run("python", "-m", "tools.plain_user", str(site), "pytest", *suite, *session.posargs)
-
-
-def _contract(session: nox.Session, who: str, folder: Path) -> None:
-    report = f"--labprov-report={Path(REPORTS or folder).absolute()}/contract-netns-{who}.json"
-    program = shutil.which("pytest", path=session.bin) or "pytest"
-    noted = [f"--junitxml={REPORTS}/contract-netns-{who}.xml"] if REPORTS else []
+    results = Path(REPORTS or folder).absolute()
+    names = (f"contract-netns-{who}.json", f"contract-netns-{who}.xml")
+    if who == "user" and is_root:
+        packages = folder / "packages"
+        shutil.rmtree(packages, ignore_errors=True)
+        session.run("pip", "install", "--quiet", "--target", str(packages), ".[contract]")
+        program = ("python", "-m", "tools.plain_user", str(packages), str(results), "pytest")
+        session.run(*program, *_suite(Path("out"), *names), *session.posargs)
+        return
+    session.install(".[contract]")
+    alone = (str(Path(session.bin) / "pytest"),)
     empty = folder / "empty"
     shutil.rmtree(empty, ignore_errors=True)
     empty.mkdir()
     with session.chdir(empty):
-        suite = ("-p", "labprov.contract", "--labprov-provider=netns", report)
-        session.run(program, *suite, *noted, *session.posargs)
+        session.run(*alone, *_suite(results, *names), *session.posargs)
+
+
+def _suite(results: Path, report: str, junit: str) -> list[str]:
+    """Give the arguments that run the suite on netns."""
+    suite = ["-p", "labprov.contract", "-p", "no:cacheprovider", "--labprov-provider=netns"]
+    return [*suite, f"--labprov-report={results / report}", f"--junitxml={results / junit}"]
 
 
 def _pytest(session: nox.Session, what: str, *arguments: str) -> None:

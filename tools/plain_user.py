@@ -1,7 +1,8 @@
-"""Run a module of Python's as a user without any rights: ``python -m tools.plain_user FOLDER MODULE …``.
+"""Run a module as a user without any rights: ``python -m tools.plain_user PACKAGES RESULTS MODULE …``.
 
-As root only. *FOLDER* holds what the module imports, as ``pip install --target`` puts it. It is copied to where
-that user can read it, since the checkout and the interpreter in use may be root's alone.
+As root only. *PACKAGES* is a folder with what the module imports, as ``pip install --target`` fills it; it is
+copied to where that user can read it, since the checkout and the interpreter may be root's alone. The module
+runs in an empty home folder; what it leaves in ``out`` there is copied to the folder *RESULTS*.
 """
 
 from __future__ import annotations
@@ -34,22 +35,25 @@ def interpreter() -> str:
     raise FileNotFoundError(f"none of {tried} can be run by another user")
 
 
-def run(folder: Path, module: str, arguments: Sequence[str]) -> int:
-    """Run *module* in an empty home folder; give its exit code. Nothing is left of the copy."""
+def run(packages: Path, results: Path, module: str, arguments: Sequence[str]) -> int:
+    """Run *module*; give its exit code. Nothing is left but the results."""
     # Not /tmp: a path from there would not do in a node, whose /tmp is its own.
     base = Path(tempfile.mkdtemp(prefix="lpu-", dir="/var/tmp"))
     try:
         base.chmod(0o755)
-        shutil.copytree(folder, base / "site", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(packages, base / "site", ignore=shutil.ignore_patterns("__pycache__"))
         home = base / "home"
         home.mkdir()
         os.chown(home, NOBODY, NOBODY)
         variables = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(base / "site")}
         command = [*AS_NOBODY, interpreter(), "-B", "-m", module, *arguments]
-        return subprocess.run(command, cwd=home, env=variables, check=False).returncode
+        code = subprocess.run(command, cwd=home, env=variables, check=False).returncode
+        if (home / "out").exists():
+            shutil.copytree(home / "out", results, dirs_exist_ok=True)
+        return code
     finally:
         shutil.rmtree(base)
 
 
 if __name__ == "__main__":
-    sys.exit(run(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))
+    sys.exit(run(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4:]))

@@ -108,6 +108,39 @@ def lowest(session: nox.Session) -> None:
     _pytest(session, "unit", *PARALLEL, "tests/unit")
 
 
+# Not among those that run by themselves until every clause is there: `nox --session contract`.
+@nox.session(default=False)
+@nox.parametrize("who", ["root", "user"])
+def contract(session: nox.Session, who: str) -> None:
+    """The contract suite on netns: the built package, in an empty folder, as root and as a plain user."""
+    is_root = os.geteuid() == 0
+    if who == "root" and not is_root:
+        session.skip("only root can run it as root")
+    folder = Path(session.create_tmp())
+    results = Path(REPORTS or folder).absolute()
+    names = (f"contract-netns-{who}.json", f"contract-netns-{who}.xml")
+    if who == "user" and is_root:
+        packages = folder / "packages"
+        shutil.rmtree(packages, ignore_errors=True)
+        session.run("pip", "install", "--quiet", "--target", str(packages), ".[contract]")
+        program = ("python", "-m", "tools.plain_user", str(packages), str(results), "pytest")
+        session.run(*program, *_suite(Path("out"), *names), *session.posargs)
+        return
+    session.install(".[contract]")
+    alone = (str(Path(session.bin) / "pytest"),)
+    empty = folder / "empty"
+    shutil.rmtree(empty, ignore_errors=True)
+    empty.mkdir()
+    with session.chdir(empty):
+        session.run(*alone, *_suite(results, *names), *session.posargs)
+
+
+def _suite(results: Path, report: str, junit: str) -> list[str]:
+    """Give the arguments that run the suite on netns."""
+    suite = ["-p", "labprov.contract", "-p", "no:cacheprovider", "--labprov-provider=netns"]
+    return [*suite, f"--labprov-report={results / report}", f"--junitxml={results / junit}"]
+
+
 def _pytest(session: nox.Session, what: str, *arguments: str) -> None:
     report = [f"--junitxml={REPORTS}/{session.name}-{what}.xml"] if REPORTS else []
     # Not in the checkout, which whoever runs this may not be able to write.

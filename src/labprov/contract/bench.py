@@ -224,12 +224,21 @@ class Bench:
         return settings
 
     def close(self) -> None:
-        """Destroy every lab that was made, and close all connections."""
+        """Destroy every lab that was made, whatever happens to one of them, and close all connections.
+
+        :raises ExceptionGroup: some could not be destroyed.
+        """
         self._before.clear()
+        errors: list[Exception] = []
         for settings in (self.settings, *self._other_workspaces):
             for name in sorted(self._labs):
-                Lab(Topology(name=name), settings, plugins=self.new_plugins()).destroy()
+                try:
+                    Lab(Topology(name=name), settings, plugins=self.new_plugins()).destroy().raise_failures()
+                except Exception as error:
+                    errors.append(error)
         self.host.close()
+        if errors:
+            raise ExceptionGroup("labs of the clause could not be destroyed", errors)
 
 
 def _by_text(tags: Mapping[Endpoint, int]) -> dict[str, int]:

@@ -21,6 +21,7 @@ from labprov.contract.reference import Engine, Machine, ReferenceProvider
 from labprov.engine import (
     Alone,
     Capability,
+    Joined,
     NodeSpec,
     NodeState,
     Observed,
@@ -28,9 +29,11 @@ from labprov.engine import (
     ObservedNode,
     Port,
     ProviderInfo,
+    Readiness,
+    Result,
     Scope,
 )
-from labprov.errors import LabprovError, WorkspaceError
+from labprov.errors import EngineFailure, LabprovError, NodeNotFound, WorkspaceError
 from labprov.events import Event, EventKind
 from labprov.hookspecs import hookimpl
 from labprov.host import Host
@@ -79,6 +82,10 @@ class Saboteur(ReferenceProvider):
 
     def __init__(self) -> None:
         super().__init__(name=type(self).__name__)
+
+
+class Whole(Saboteur):
+    """Nothing is broken."""
 
 
 # -- the store --------------------------------------------------------------------------------------------
@@ -920,3 +927,161 @@ class CountsTheManagementCard(Saboteur):
     def plug(self, machine: Machine, port: Port) -> None:
         number = int(port.mac.replace(":", ""), 16) ^ 1
         super().plug(machine, evolve(port, mac=number.to_bytes(6, "big").hex(":")))
+
+
+class MixedSaboteur(Saboteur):
+    """Half of a mixed lab; its engine is the reference provider's beside it."""
+
+    beside = ReferenceProvider()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.engine = self.beside.engine
+
+
+MIXED = "W3"
+"""The only clause that needs a second provider, and so is run apart from the others."""
+BESIDE = MixedSaboteur.beside
+
+
+@named_by("W3")
+class PlugsOnABridgeOfItsOwn(MixedSaboteur):
+    """Its ports meet each other, and nobody else's."""
+
+    def plug(self, machine: Machine, port: Port) -> None:
+        super().plug(machine, port)
+        made = machine.ports[port.end.interface]
+        if isinstance(made.far, Joined):
+            own = evolve(made.far, bridge=f"{made.far.bridge}-own")
+            machine.ports[port.end.interface] = evolve(made, far=own)
+
+    def seen(self, name: str, machine: Machine) -> ObservedNode:
+        node = super().seen(name, machine)
+        return evolve(node, interfaces=tuple(self.told(item) for item in node.interfaces))
+
+    def told(self, item: ObservedInterface) -> ObservedInterface:
+        """What was asked for."""
+        if not isinstance(item.far, Joined):
+            return item
+        return evolve(item, far=evolve(item.far, bridge=item.far.bridge.removesuffix("-own")))
+
+
+# -- lifecycle --------------------------------------------------------------------------------------------
+
+
+@named_by("L1")
+class StopsPeersToo(Saboteur):
+    """Stops with a node all others of the lab."""
+
+    def stop(self, node: ObservedNode) -> None:
+        for machine in self.engine.machines.values():
+            if machine.labels.get("labprov.lab") == node.lab and machine.process is not None:
+                machine.state, machine.process = NodeState.STOPPED, None
+        super().stop(node)
+
+
+@named_by("L2")
+class StartedIsAccepted(Saboteur):
+    """Says "started" when the engine has taken the request; the next look but one sees it run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[int] = set()
+
+    def start(self, machine: Machine) -> None:
+        if machine.state != NodeState.RUNNING:
+            self.asked.add(id(machine))
+        super().start(machine)
+
+    def seen(self, name: str, machine: Machine) -> ObservedNode:
+        node = super().seen(name, machine)
+        if id(machine) in self.asked:
+            self.asked.discard(id(machine))
+            return evolve(node, state=NodeState.STARTING, process=None)
+        return node
+
+    @hookimpl
+    def labprov_ready(self, scope: Scope, node: ObservedNode) -> Readiness:
+        """Look at the machine itself."""
+        running = self.engine.find(scope, node.node).state == NodeState.RUNNING
+        return Readiness(running, "it does not run")
+
+
+@named_by("L3")
+class CannotStopThePaused(Saboteur):
+    """A paused node has to be woken first."""
+
+    def stop(self, node: ObservedNode) -> None:
+        if node.state == NodeState.PAUSED:
+            raise EngineFailure("it is paused", node=node.node)
+        super().stop(node)
+
+
+@named_by("L3")
+class AbsentIsAnError(Saboteur):
+    """There is nothing to stop: an error."""
+
+    def stop(self, node: ObservedNode) -> None:
+        if node.runtime_name not in self.engine.machines:
+            raise NodeNotFound("there is no such node", node=node.node)
+        super().stop(node)
+
+
+@named_by("L4")
+class ReadyIfNobodyKnows(Saboteur):
+    """Ready is whatever is not known to be unready."""
+
+    @hookimpl
+    def labprov_ready(self, scope: Scope, node: ObservedNode) -> Readiness:
+        """Say so."""
+        return Readiness(True)
+
+
+@named_by("L5")
+class MixesOutputs(Saboteur):
+    """Errors stand among the output."""
+
+    @hookimpl
+    def labprov_exec(
+        self, scope: Scope, node: ObservedNode, command: Sequence[str], timeout: float
+    ) -> Result:
+        result = super().labprov_exec(scope, node, command, timeout)
+        return evolve(result, stdout=result.stdout + result.stderr, stderr=b"")
+
+
+@named_by("L5")
+class ReadsOutputAsText(Saboteur):
+    """Line ends are made those of the host."""
+
+    @hookimpl
+    def labprov_exec(
+        self, scope: Scope, node: ObservedNode, command: Sequence[str], timeout: float
+    ) -> Result:
+        result = super().labprov_exec(scope, node, command, timeout)
+        return evolve(result, stdout=result.stdout.replace(b"\r\n", b"\n"))
+
+
+@named_by("L6")
+class NeedsTheTopology(Saboteur):
+    """Reads in the saved topology what it is to remove."""
+
+    @hookimpl
+    def labprov_remove_nodes(
+        self, scope: Scope, nodes: Sequence[ObservedNode]
+    ) -> Sequence[LabprovError | None]:
+        if not Workspace(scope.workspace).topology(scope.lab or "").exists():
+            raise EngineFailure("nobody knows what the lab was", lab=scope.lab)
+        return super().labprov_remove_nodes(scope, nodes)
+
+
+def emit_in_trust(self: Plugins, event: Event) -> None:
+    """Tell every observer, and let what one raises pass."""
+    for _, plugin in self._named():
+        if self._implements(plugin, "labprov_event"):
+            self._caller("labprov_event", keep=plugin)(event=event)
+
+
+@named_by("L7")
+@instead_of("labprov.plugins:Plugins.emit", emit_in_trust)
+class TrustsObservers(Saboteur):
+    """An observer that raises ends the operation."""

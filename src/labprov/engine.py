@@ -215,6 +215,15 @@ class LabResource:
 
 
 @frozen
+class ForeignPort:
+    """A port that is not labprov's, on a bridge that labs may share, and the tag that it carries."""
+
+    bridge: str
+    tag: int
+    name: str = ""
+
+
+@frozen
 class Observed:
     """Everything of labprov's that one provider, or all of them, really hold.
 
@@ -223,9 +232,15 @@ class Observed:
 
     nodes: tuple[ObservedNode, ...] = ()
     resources: tuple[LabResource, ...] = ()
+    foreign_ports: tuple[ForeignPort, ...] = ()
+    """Of a provider that claims ``shared_bridge``: what else carries a tag on its switch's bridges."""
 
     def __add__(self, other: Observed) -> Observed:
-        return Observed(self.nodes + other.nodes, self.resources + other.resources)
+        return Observed(
+            self.nodes + other.nodes,
+            self.resources + other.resources,
+            self.foreign_ports + other.foreign_ports,
+        )
 
 
 class Capability(StrEnum):

@@ -53,6 +53,14 @@ class Harness:
         """Remove what :meth:`make_foreign` made; raise if it is not there, or is no longer as it was."""
         raise NotSupported("the harness can't remove a foreign thing")
 
+    def make_foreign_port(self, scope: Scope, bridge: str, tag: int) -> None:
+        """Put a port that is not labprov's on the switch's bridge, with that tag (``shared_bridge``)."""
+        raise NotSupported("the harness can't make a foreign port")
+
+    def remove_foreign_port(self, scope: Scope, bridge: str, tag: int) -> None:
+        """Remove what :meth:`make_foreign_port` made; raise if it is not there any more."""
+        raise NotSupported("the harness can't remove a foreign port")
+
     def break_engine(self, scope: Scope) -> None:
         """Make every query of the engine fail, until :meth:`mend_engine`. What runs goes on."""
         raise NotSupported("the harness can't break the engine")
@@ -84,8 +92,8 @@ class Harness:
         """Hear a data interface from inside its node (``frames``), from entering on.
 
         The context's value is called with the seconds to go on listening, at most, and gives the frames that
-        have arrived so far, whole, in order, every VLAN tag in place (PACKET_AUXDATA has the outer one on
-        Linux). Frames that the node itself sends are not among them.
+        have arrived since the last call, whole, in order, every VLAN tag in place (PACKET_AUXDATA has the
+        outer one on Linux). Frames that the node itself sends are not among them.
         """
         raise NotSupported("the harness can't hear frames")
 

@@ -146,9 +146,14 @@ class Bench:
         )
 
     @cached_property
+    def _eyes(self) -> Plugins:
+        """The plugins of somebody who only looks, always the same: making them costs more than looking."""
+        return self.new_plugins()
+
+    @cached_property
     def info(self) -> ProviderInfo:
         """What the provider says of itself."""
-        return self.new_plugins().provider(self.name).info(self.host)
+        return self._eyes.provider(self.name).info(self.host)
 
     def claims(self, capability: Capability) -> bool:
         """Whether the provider claims *capability*."""
@@ -157,12 +162,12 @@ class Bench:
     @cached_property
     def harness(self) -> Harness:
         """The provider's hands."""
-        return self.new_plugins().provider(self.name).harness(self.scope(None))
+        return self._eyes.provider(self.name).harness(self.scope(None))
 
     def nodes(self, lab: str, settings: Settings | None = None) -> dict[str, ObservedNode]:
         """The lab's nodes as the provider observes them."""
         scope = self.scope(lab, settings)
-        observed = self.new_plugins().provider(self.name).observe(scope)
+        observed = self._eyes.provider(self.name).observe(scope)
         return {node.node: node for node in observed.nodes if node.lab == lab}
 
     def interface(self, lab: str, end: str) -> ObservedInterface:
@@ -178,12 +183,12 @@ class Bench:
 
     def tags(self, lab: str) -> dict[str, int]:
         """The tags in the allocation document, by ``node:interface``; empty if there is none."""
-        document = self.new_plugins().load_allocations(self.settings.workspace, lab)
+        document = self._eyes.load_allocations(self.settings.workspace, lab)
         return {} if document is None else _by_text(by_endpoint(named(document, ())))
 
     def captured(self, lab: str) -> dict[str, int]:
         """The tags that the engine really carries, by ``node:interface``."""
-        provider = self.new_plugins().provider(self.name)
+        provider = self._eyes.provider(self.name)
         scope = self.scope(lab)
         return _by_text(provider.capture_vlans(scope, provider.observe(scope)))
 
@@ -193,7 +198,7 @@ class Bench:
 
     def document(self, lab: str) -> bytes | None:
         """The allocation document's bytes, read through the store."""
-        document = self.new_plugins().load_allocations(self.settings.workspace, lab)
+        document = self._eyes.load_allocations(self.settings.workspace, lab)
         return None if document is None else render(document)
 
     def files(self) -> dict[str, bytes]:
@@ -204,6 +209,16 @@ class Bench:
             for path in sorted(top.rglob("*"))
             if path.is_file() and path.suffix != ".lock" and path.name != "workspace-id"
         }
+
+    def leftovers(self, lab: str) -> set[str]:
+        """All that is left of the lab, in the engine (by the harness) and in the workspace."""
+        top = self.settings.workspace
+        files = {
+            str(path.relative_to(top))
+            for path in top.rglob("*")
+            if path.name in (lab, f"{lab}.lab.lock") or path.name.lstrip(".").startswith(f"{lab}.json")
+        }
+        return files | self.harness.leftovers(self.scope(lab))
 
     def vlan_file(self, lab: str) -> Path:
         """Where the lab's allocation document is, for a provider that claims ``json_store``."""

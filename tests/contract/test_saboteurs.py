@@ -1,0 +1,83 @@
+"""The suite has teeth: every saboteur is named, by exactly the clauses that it offends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from labprov.contract.collect import suite_clauses
+
+from labprov.contract.clauses import CONTRACT_VERSION
+from labprov.engine import Capability
+from tests.contract import saboteurs
+from tests.contract.saboteurs import EXPECTED, MIXED
+
+ROOT = Path(__file__).parents[2]
+MEMORY = Path("/dev/shm")
+"""Where saving durably costs nothing."""
+UNASKED = frozenset({Capability.IP})
+"""What the reference provider does not claim: the saboteurs of those clauses need a real engine."""
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Give a folder for workspaces, in memory where there is such a place."""
+    place = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=place) as folder:
+        yield Path(folder)
+
+
+def run(folder: Path, providers: list[str], *options: str) -> dict[str, set[str]]:
+    """Run the suite on these objects of the saboteurs' module; the clauses that failed, by provider."""
+    report = folder / "report.json"
+    command = [sys.executable, "-m", "pytest", "-p", "labprov.contract", "-p", "tests.contract.sabotage"]
+    command += [f"--labprov-provider=tests.contract.saboteurs:{name}" for name in providers]
+    command += ["--labprov-examples=3", f"--labprov-report={report}", f"--basetemp={folder / 'bench'}"]
+    command += ["-p", "no:cacheprovider", "--tb=no", "-q", "-r", "N", *options]
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert report.exists(), done.stdout + done.stderr
+    return {
+        provider["provider"]: {row["id"] for row in provider["clauses"] if row["outcome"] == "failed"}
+        for provider in json.loads(report.read_bytes())["providers"]
+    }
+
+
+@pytest.fixture(scope="module")
+def named(folder: Path) -> dict[str, set[str]]:
+    """Give the clauses that name each saboteur, all of them run in one go."""
+    alone = [name for name, clauses in EXPECTED.items() if MIXED not in clauses]
+    found = run(folder, alone, "-n", "4", "-k", "not test_mixed_lab")
+    for name in EXPECTED.keys() - set(alone):
+        found[name] = run(folder, [name, "BESIDE"])[name]
+    return found
+
+
+@pytest.mark.parametrize("saboteur", sorted(EXPECTED))
+def test_exactly_these_clauses_name_it(saboteur: str, named: dict[str, set[str]]) -> None:
+    """What is broken is named, and nothing that is whole."""
+    assert named[saboteur] == EXPECTED[saboteur], saboteurs.SABOTEURS[saboteur].__doc__
+
+
+def test_every_clause_has_a_saboteur() -> None:
+    """A clause that no saboteur offends has not been shown to say anything."""
+    clauses = {known.id: known for known in suite_clauses(CONTRACT_VERSION) if not known.needs & UNASKED}
+    assert set(clauses) - {id for offended in EXPECTED.values() for id in offended} == set()
+
+
+def test_the_provider_beneath_is_whole(folder: Path) -> None:
+    """What all saboteurs derive from offends no clause."""
+    assert run(folder, ["Whole"]) == {"Whole": set()}
+
+
+def test_there_are_enough_saboteurs() -> None:
+    """Thirty at least, and none is a mere copy of another."""
+    assert len(EXPECTED) >= 30
+    assert len({saboteur.__doc__ for saboteur in saboteurs.SABOTEURS.values()}) == len(EXPECTED)

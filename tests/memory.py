@@ -33,7 +33,7 @@ from labprov.engine import (
 from labprov.errors import EngineFailure, LabprovError, NodeNotRunning, Unavailable
 from labprov.hookspecs import hookimpl
 from labprov.host import Host
-from labprov.model import Endpoint, Topology
+from labprov.model import Endpoint, Topology, natural
 
 
 @mutable
@@ -130,7 +130,7 @@ class MemoryProvider:
                     mtu=port.mtu,
                     up=port.end.interface not in machine.down,
                 )
-                for port in sorted(machine.ports.values(), key=lambda port: port.index)
+                for port in sorted(machine.ports.values(), key=lambda port: natural(port.end.interface))
             ),
         )
 

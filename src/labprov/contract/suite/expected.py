@@ -130,11 +130,15 @@ class Expected:
             aside = [content for name, content in self.bench.files().items() if ".corrupt-" in name]
             assert self.bad in aside, "P9: the bad document was not kept aside"
 
-    def deployed(self, new: Drawing) -> None:
-        """Everything of *new* runs; a node that ran, with the same definition, ran through."""
+    def deployed(self, clause: str, new: Drawing) -> None:
+        """Everything of *new* runs; a node that ran, with the same definition, ran through.
+
+        :param clause: as for :meth:`became`.
+        """
         old = self.drawing
         same = {node for node in new.nodes if (node in old.changed) == (node in new.changed)}
         running = same & self.present - self.still
+        self.became(clause, new)
         self.processes = {node: pid for node, pid in self.processes.items() if node in running}
         self.still.clear()
         self.gone.clear()

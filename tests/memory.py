@@ -246,8 +246,9 @@ class MemoryProvider:
         port = machine.ports.pop(end.interface, None) if machine else None
         if port is not None and isinstance(port.far, Peer):
             other = self._machine(scope.lab, port.far.end.node)
-            if other is not None:
-                other.ports.pop(port.far.end.interface, None)
+            far = other.ports.get(port.far.end.interface) if other else None
+            if other is not None and far is not None and far.far == Peer(port.end):
+                del other.ports[port.far.end.interface]
 
     @hookimpl
     def labprov_set_carrier(

@@ -85,7 +85,12 @@ class Expected:
     def lost_document(self, kind: Document, content: bytes = b"") -> None:
         """From now on only the engine holds the tags."""
         self.document, self.bad = kind, content
-        self.tags = {end: tag for end, tag in self.tags.items() if end in self.sure}
+        self._forget()
+
+    def _forget(self) -> None:
+        """Without a document a tag is known only where the engine carries it."""
+        if self.document is not Document.GOOD:
+            self.tags = {end: tag for end, tag in self.tags.items() if end in self.sure}
 
     def removed(self, node: str) -> None:
         """The node is gone, and with it perhaps its peers' interfaces."""
@@ -93,6 +98,7 @@ class Expected:
         self.gone.add(node)
         self.still.discard(node)
         self.processes.pop(node, None)
+        self._forget()
 
     def halted(self, nodes: Collection[str]) -> None:
         """The nodes' processes have ended."""

@@ -1,0 +1,175 @@
+"""A labprov provider to copy: nodes are processes of the host, wires are entries of a file.
+
+Each hook stands here once, in the order in which labprov calls them; what they have done to the engine is
+in :mod:`labprov_template.engine`. Put your engine's library there, and keep this shape.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from labprov.engine import (
+    Capability,
+    Join,
+    Namespace,
+    NodeSpec,
+    NodeState,
+    Observed,
+    ObservedNode,
+    Place,
+    Port,
+    ProviderInfo,
+    Readiness,
+    Result,
+    Scope,
+)
+from labprov.errors import DeadlineExceeded, LabprovError, NodeNotRunning
+from labprov.harness import Harness
+from labprov.hookspecs import hookimpl
+from labprov.host import Host
+from labprov.model import Endpoint
+from labprov_template.engine import NAME, Engine, root
+from labprov_template.suite import TemplateHarness
+
+T = TypeVar("T")
+
+
+def _each(scope: Scope, items: Sequence[T], work: Callable[[Engine, T], Any]) -> list[LabprovError | None]:
+    """Do *work* for each item: an error is that item's outcome, and stops no other item."""
+    outcomes: list[LabprovError | None] = []
+    with Engine().locked() as engine:
+        for item in items:
+            try:
+                work(engine, item)
+                outcomes.append(None)
+            except LabprovError as error:
+                outcomes.append(error)
+    return outcomes
+
+
+@hookimpl
+def labprov_provider_info(host: Host) -> ProviderInfo:
+    """Say what the provider is. Never raises: a missing engine is an answer, with its remedy."""
+    return ProviderInfo(
+        name=NAME,
+        version="0.1.0",
+        engine="processes of the host",
+        engine_version=os.uname().release,
+        joins=frozenset({Join.PAIR}),
+        capabilities=frozenset(
+            {Capability.FRAMES, Capability.PROCESSES, Capability.CARRIER, Capability.JSON_STORE}
+        ),
+        node_keys=frozenset({"cmd", "env"}),
+        runs_images=False,
+        reason=None if os.path.isdir("/proc/self") else "there is no /proc",
+        remedy=None if os.path.isdir("/proc/self") else f"Mount it; nodes are noted in {root()}.",
+    )
+
+
+@hookimpl
+def labprov_observe(scope: Scope, names: frozenset[str]) -> Observed:
+    """Tell all there is, by labels, and whatever has one of the names."""
+    with Engine().locked() as engine:
+        seen = [(name, engine.observed(name)) for name in engine.names()]
+    return Observed(
+        tuple(node for name, node in seen if name in names or (node.lab and scope.lab in (None, node.lab)))
+    )
+
+
+@hookimpl
+def labprov_create_nodes(scope: Scope, nodes: Sequence[NodeSpec]) -> list[LabprovError | None]:
+    """Make the nodes, not running; one that takes another's place keeps its ports."""
+    return _each(scope, nodes, lambda engine, spec: engine.create(scope, spec))
+
+
+@hookimpl
+def labprov_plug(scope: Scope, ports: Sequence[Port]) -> list[Place | LabprovError]:
+    """Make ports or re-point them; the place is for people only, as nobody else plugs here."""
+    outcomes = _each(scope, ports, lambda engine, port: engine.plug(scope, port))
+    return [
+        outcome or Namespace(str(root() / port.end.node))
+        for port, outcome in zip(ports, outcomes, strict=True)
+    ]
+
+
+@hookimpl
+def labprov_start_nodes(scope: Scope, nodes: Sequence[NodeSpec]) -> list[LabprovError | None]:
+    """Run the nodes; their ports are there already."""
+    return _each(scope, nodes, lambda engine, spec: engine.start(scope, spec))
+
+
+@hookimpl
+def labprov_ready(scope: Scope, node: ObservedNode) -> Readiness:
+    """A process has nothing to boot."""
+    return Readiness(node.state is NodeState.RUNNING, f"it is {node.state}")
+
+
+@hookimpl
+def labprov_stop_nodes(
+    scope: Scope, nodes: Sequence[ObservedNode], grace: float
+) -> list[LabprovError | None]:
+    """End the processes; definition and ports stay."""
+    return _each(scope, nodes, lambda engine, node: engine.stop(node.runtime_name, grace))
+
+
+@hookimpl
+def labprov_remove_nodes(scope: Scope, nodes: Sequence[ObservedNode]) -> list[LabprovError | None]:
+    """Remove the nodes with all that is theirs."""
+    return _each(scope, nodes, lambda engine, node: engine.remove(scope, node))
+
+
+@hookimpl
+def labprov_unplug(scope: Scope, ends: Sequence[Endpoint]) -> list[LabprovError | None]:
+    """Remove ports of nodes that stay."""
+    return _each(scope, ends, lambda engine, end: engine.unplug(scope, end))
+
+
+@hookimpl
+def labprov_set_carrier(scope: Scope, ends: Sequence[Endpoint], up: bool) -> list[LabprovError | None]:
+    """Pull cables, or put them back."""
+    return _each(scope, ends, lambda engine, end: engine.set_carrier(scope, end, up))
+
+
+@hookimpl
+def labprov_exec(scope: Scope, node: ObservedNode, command: Sequence[str], timeout: float) -> Result:
+    """Run a command beside the node, in a session of its own that is ended whole at the deadline."""
+    if node.state is not NodeState.RUNNING:
+        raise NodeNotRunning(f"it is {node.state}", lab=node.lab, node=node.node, remedy="Start it.")
+    run = partial(subprocess.Popen, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        process = run(command, stderr=subprocess.PIPE, start_new_session=True)
+    except OSError as error:
+        return Result(127 if isinstance(error, FileNotFoundError) else 126, b"", f"{error}\n".encode())
+    try:
+        output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise DeadlineExceeded(f"it did not end within {timeout:g} s", lab=node.lab, node=node.node) from None
+    return Result(process.returncode, output, errors)
+
+
+@hookimpl
+def labprov_logs(scope: Scope, node: ObservedNode) -> bytes:
+    """Give what the process has written since it was started."""
+    with Engine().locked() as engine:
+        return engine.output(scope, node.node)
+
+
+@hookimpl
+def labprov_remove_lab(scope: Scope) -> bool:
+    """Remove the lab's folder of logs."""
+    with Engine().locked() as engine:
+        engine.remove_logs(scope)
+    return True
+
+
+@hookimpl
+def labprov_harness(scope: Scope) -> Harness:
+    """Lend the contract suite its hands."""
+    return TemplateHarness()

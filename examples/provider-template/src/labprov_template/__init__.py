@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 from labprov.engine import (
@@ -140,18 +140,25 @@ def labprov_exec(scope: Scope, node: ObservedNode, command: Sequence[str], timeo
     """Run a command beside the node, in a session of its own that is ended whole at the deadline."""
     if node.state is not NodeState.RUNNING:
         raise NodeNotRunning(f"it is {node.state}", lab=node.lab, node=node.node, remedy="Start it.")
-    run = partial(subprocess.Popen, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    try:
-        process = run(command, stderr=subprocess.PIPE, start_new_session=True)
-    except OSError as error:
-        return Result(127 if isinstance(error, FileNotFoundError) else 126, b"", f"{error}\n".encode())
-    try:
-        output, errors = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        raise DeadlineExceeded(f"it did not end within {timeout:g} s", lab=node.lab, node=node.node) from None
-    return Result(process.returncode, output, errors)
+    # Files, not pipes: something that the command leaves behind holds nothing up.
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True
+            )
+            process.wait(timeout)
+        except OSError as error:
+            code = 127 if isinstance(error, FileNotFoundError) else 126
+            return Result(code, b"", f"{error}\n".encode())
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise DeadlineExceeded(
+                f"it did not end within {timeout:g} s", lab=node.lab, node=node.node
+            ) from None
+        output.seek(0)
+        errors.seek(0)
+        return Result(process.returncode, output.read(), errors.read())
 
 
 @hookimpl

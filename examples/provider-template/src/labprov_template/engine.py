@@ -27,7 +27,7 @@ from labprov.engine import (
     Port,
     Scope,
 )
-from labprov.errors import EngineFailure, LabprovError, NodeNotFound, NotSupported, Unavailable
+from labprov.errors import EngineFailure, NodeNotFound, NotSupported, Unavailable
 from labprov.model import Endpoint, endpoint, natural
 
 NAME = "template"
@@ -284,6 +284,3 @@ def end(pid: int, grace: float) -> None:
             os.close(descriptor)
     with contextlib.suppress(ChildProcessError):  # it may be another process's child
         os.waitpid(pid, os.WNOHANG)
-
-
-__all__ = ["NAME", "Engine", "LabprovError", "Machine", "end", "root"]

@@ -67,8 +67,16 @@ class TemplateHarness(Harness):
         """Hear a port: a frame is there as soon as it was sent, so there is nothing to wait for."""
         spool = root() / Engine().find(scope, end.node) / f"{end.interface}.{uuid.uuid4().hex}.heard"
         spool.touch()
+        told = 0
+
+        def heard(seconds: float) -> list[bytes]:
+            nonlocal told
+            frames = [bytes.fromhex(line) for line in spool.read_text().split()]
+            new, told = frames[told:], len(frames)
+            return new
+
         try:
-            yield lambda seconds: [bytes.fromhex(line) for line in spool.read_text().split()]
+            yield heard
         finally:
             spool.unlink(missing_ok=True)
 

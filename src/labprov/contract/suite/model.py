@@ -390,8 +390,8 @@ def _arrives(hear: Callable[[float], list[bytes]], frame: bytes) -> bool:
     deadline = monotonic() + HEARD
     heard: list[bytes] = []
     while frame not in heard and monotonic() < deadline:
-        heard = hear(SILENT)
-    return heard.count(frame) == 1
+        heard += hear(SILENT)
+    return (heard + hear(SILENT)).count(frame) == 1
 
 
 def run_model(

@@ -7,11 +7,11 @@ in :mod:`labprov_template.engine`. Put your engine's library there, and keep thi
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from labprov.engine import (
     Capability,
@@ -33,13 +33,13 @@ from labprov.harness import Harness
 from labprov.hookspecs import hookimpl
 from labprov.host import Host
 from labprov.model import Endpoint
-from labprov_template.engine import NAME, Engine, root
+from labprov_template.engine import MARK, NAME, Engine, end_marked, root
 from labprov_template.suite import TemplateHarness
 
-T = TypeVar("T")
 
-
-def _each(scope: Scope, items: Sequence[T], work: Callable[[Engine, T], Any]) -> list[LabprovError | None]:
+def _each(
+    scope: Scope, items: Sequence[Any], work: Callable[[Engine, Any], None]
+) -> list[LabprovError | None]:
     """Do *work* for each item: an error is that item's outcome, and stops no other item."""
     outcomes: list[LabprovError | None] = []
     with Engine().locked() as engine:
@@ -61,9 +61,7 @@ def labprov_provider_info(host: Host) -> ProviderInfo:
         engine="processes of the host",
         engine_version=os.uname().release,
         joins=frozenset({Join.PAIR}),
-        capabilities=frozenset(
-            {Capability.FRAMES, Capability.PROCESSES, Capability.CARRIER, Capability.JSON_STORE}
-        ),
+        capabilities=frozenset({Capability.FRAMES, Capability.PROCESSES, Capability.JSON_STORE}),
         node_keys=frozenset({"cmd", "env"}),
         runs_images=False,
         reason=None if os.path.isdir("/proc/self") else "there is no /proc",
@@ -120,7 +118,7 @@ def labprov_stop_nodes(
 @hookimpl
 def labprov_remove_nodes(scope: Scope, nodes: Sequence[ObservedNode]) -> list[LabprovError | None]:
     """Remove the nodes with all that is theirs."""
-    return _each(scope, nodes, lambda engine, node: engine.remove(scope, node))
+    return _each(scope, nodes, lambda engine, node: engine.remove(scope, node.node))
 
 
 @hookimpl
@@ -130,28 +128,26 @@ def labprov_unplug(scope: Scope, ends: Sequence[Endpoint]) -> list[LabprovError 
 
 
 @hookimpl
-def labprov_set_carrier(scope: Scope, ends: Sequence[Endpoint], up: bool) -> list[LabprovError | None]:
-    """Pull cables, or put them back."""
-    return _each(scope, ends, lambda engine, end: engine.set_carrier(scope, end, up))
-
-
-@hookimpl
 def labprov_exec(scope: Scope, node: ObservedNode, command: Sequence[str], timeout: float) -> Result:
-    """Run a command beside the node, in a session of its own that is ended whole at the deadline."""
+    """Run a command beside the node; at the deadline it is ended, with all that it started."""
     if node.state is not NodeState.RUNNING:
         raise NodeNotRunning(f"it is {node.state}", lab=node.lab, node=node.node, remedy="Start it.")
+    mark = uuid.uuid4().hex
     # Files, not pipes: something that the command leaves behind holds nothing up.
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                env={**os.environ, MARK: mark},
             )
             process.wait(timeout)
         except OSError as error:
-            code = 127 if isinstance(error, FileNotFoundError) else 126
-            return Result(code, b"", f"{error}\n".encode())
+            return Result(127 if isinstance(error, FileNotFoundError) else 126, b"", str(error).encode())
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            end_marked(mark)
             process.wait()
             raise DeadlineExceeded(
                 f"it did not end within {timeout:g} s", lab=node.lab, node=node.node

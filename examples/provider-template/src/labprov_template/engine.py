@@ -31,14 +31,15 @@ from labprov.errors import EngineFailure, NodeNotFound, NotSupported, Unavailabl
 from labprov.model import Endpoint, endpoint, natural
 
 NAME = "template"
+MARK = "LABPROV_TEMPLATE_MARK"
+"""A variable that a command and all that it starts have in their environment."""
 Machine = dict[str, Any]
 """``labels``, ``power`` (on, off or never), ``process`` (number, when it began) and ``ports`` by name."""
 
 
 def root() -> Path:
     """Where the engine keeps its nodes."""
-    named = os.environ.get("LABPROV_TEMPLATE_ROOT")
-    return Path(named) if named else Path("~/.local/state/labprov-template").expanduser()
+    return Path(os.environ.get("LABPROV_TEMPLATE_ROOT", "~/.local/state/labprov-template")).expanduser()
 
 
 class Engine:
@@ -108,7 +109,6 @@ class Engine:
                     mac=said["mac"],
                     tag=said["tag"],
                     mtu=said["mtu"],
-                    up=said["up"],
                     far=self._far(machine, port),
                 )
                 for port, said in ports
@@ -160,23 +160,18 @@ class Engine:
 
     def stop(self, name: str, grace: float) -> None:
         """End a node's process; a node that is not there does not run."""
-        if name not in self.names():
-            return
-        machine = self.read(name)
-        if machine["power"] == "never":
-            return
-        if _runs(machine):
-            end(machine["process"][0], grace)
-        self.write(name, {**machine, "power": "off", "process": None})
+        if name in self.names() and (machine := self.read(name))["power"] != "never":
+            if _runs(machine):
+                end(machine["process"][0], grace)
+            self.write(name, {**machine, "power": "off", "process": None})
 
-    def remove(self, scope: Scope, node: ObservedNode) -> None:
-        """Remove a node, its process, its ports and its log, if it is still the one that was seen."""
-        if node.runtime_name in self.names():
-            there = self.observed(node.runtime_name)
-            if (there.lab, there.node, there.workspace) == (node.lab, node.node, node.workspace):
-                self.stop(node.runtime_name, 0)
-                shutil.rmtree(root() / node.runtime_name)
-        self._log(scope, node.node).unlink(missing_ok=True)
+    def remove(self, scope: Scope, node: str) -> None:
+        """Remove a node with its process, its ports and its log; one that is gone is no error."""
+        with contextlib.suppress(NodeNotFound):
+            name = self.find(scope, node)
+            self.stop(name, 0)
+            shutil.rmtree(root() / name)
+        self._log(scope, node).unlink(missing_ok=True)
 
     def _log(self, scope: Scope, node: str) -> Path:
         return scope.workspace / "logs" / (scope.lab or "") / f"{node}.log"
@@ -192,35 +187,24 @@ class Engine:
 
     # -- ports --------------------------------------------------------------------------------------------
 
-    def plug(self, scope: Scope, port: Port) -> None:
-        """Make a port, or change it to what is wanted, in one step."""
-        name = self.find(scope, port.end.node)
+    @contextlib.contextmanager
+    def changing(self, scope: Scope, node: str) -> Iterator[dict[str, Any]]:
+        """Give the ports of a node, and write at the end what has become of them, in one step."""
+        name = self.find(scope, node)
         machine = self.read(name)
-        machine["ports"][port.end.interface] = {
-            "mac": port.mac,
-            "tag": port.tag,
-            "mtu": port.mtu,
-            "up": True,
-            "far": _far_word(port),
-        }
+        yield machine["ports"]
         self.write(name, machine)
+
+    def plug(self, scope: Scope, port: Port) -> None:
+        """Make a port, or change it to what is wanted."""
+        with self.changing(scope, port.end.node) as ports:
+            said = {"mac": port.mac, "tag": port.tag, "mtu": port.mtu, "far": _far_word(port)}
+            ports[port.end.interface] = said
 
     def unplug(self, scope: Scope, end: Endpoint) -> None:
         """Remove a port; one that is not there is no error."""
-        with contextlib.suppress(NodeNotFound):
-            name = self.find(scope, end.node)
-            machine = self.read(name)
-            machine["ports"].pop(end.interface, None)
-            self.write(name, machine)
-
-    def set_carrier(self, scope: Scope, end: Endpoint, up: bool) -> None:
-        """Give a port its carrier, or take it away."""
-        name = self.find(scope, end.node)
-        machine = self.read(name)
-        if end.interface not in machine["ports"]:
-            raise NodeNotFound("no such interface", lab=scope.lab, node=end.node, interface=end.interface)
-        machine["ports"][end.interface]["up"] = up
-        self.write(name, machine)
+        with contextlib.suppress(NodeNotFound), self.changing(scope, end.node) as ports:
+            ports.pop(end.interface, None)
 
 
 def _far_word(port: Port) -> list[str]:
@@ -284,3 +268,20 @@ def end(pid: int, grace: float) -> None:
             os.close(descriptor)
     with contextlib.suppress(ChildProcessError):  # it may be another process's child
         os.waitpid(pid, os.WNOHANG)
+
+
+def end_marked(mark: str) -> None:
+    """Kill every process whose environment has the mark, until there is none."""
+    wanted = f"{MARK}={mark}".encode()
+    while found := [path for path in Path("/proc").glob("[0-9]*/environ") if wanted in _content(path)]:
+        for path in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(path.parent.name), signal.SIGKILL)
+
+
+def _content(path: Path) -> bytes:
+    """What the file holds; nothing if the process is gone, or somebody else's."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -82,7 +82,7 @@ class TemplateHarness(Harness):
 
     def send(self, scope: Scope, end: Endpoint, frame: bytes) -> None:
         """Hand a frame to every port that the engine's own files join with this one."""
-        sender = self._port(scope, end)
+        sender = Engine().read(Engine().find(scope, end.node))["ports"][end.interface]
         for name in Engine().names():
             machine = Engine().read(name)
             labels = machine["labels"]
@@ -93,18 +93,14 @@ class TemplateHarness(Harness):
                 continue
             for port, its in machine["ports"].items():
                 other = Endpoint(labels["labprov.node"], port)
-                if other != end and sender["up"] and its["up"] and _joined(sender, end, its, other):
+                if other != end and _joined(sender, end, its, other):
                     for spool in (root() / name).glob(f"{port}.*.heard"):
                         with spool.open("a") as file:
                             file.write(f"{frame.hex()}\n")
-
-    def _port(self, scope: Scope, end: Endpoint) -> Machine:
-        port: Machine = Engine().read(Engine().find(scope, end.node))["ports"][end.interface]
-        return port
 
 
 def _joined(a: Machine, end_a: Endpoint, b: Machine, end_b: Endpoint) -> bool:
     """Whether two ports hear each other: a pair that names each other, or one bridge and one tag."""
     if a["far"][0] == "bridge":
-        return a["far"] == b["far"] and a["tag"] == b["tag"]
-    return a["far"] == ["peer", str(end_b)] and b["far"] == ["peer", str(end_a)]
+        return bool(a["far"] == b["far"] and a["tag"] == b["tag"])
+    return bool(a["far"] == ["peer", str(end_b)] and b["far"] == ["peer", str(end_a)])

@@ -1,4 +1,4 @@
-"""The contract, from this package's own tests: ``pytest`` runs it beside whatever else you test."""
+"""This package's own tests; the contract is a run of its own (see the README)."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ MOST = 250
 """More examples are not made, however many are asked for: to other clauses an example is a single call."""
 ENOUGH = 25
 """From so many examples on a failure is made small (which may take minutes where nodes are slow)."""
-BUDGET = 120.0
+BUDGET = 60.0
 """Seconds after which no further chunk of examples is begun."""
 STEP_COUNT = 20
 HEARD, SILENT = 10.0, 0.05

@@ -33,7 +33,7 @@ from labprov.engine import (
 from labprov.errors import EngineFailure, LabprovError, NodeNotRunning, Unavailable
 from labprov.hookspecs import hookimpl
 from labprov.host import Host
-from labprov.model import Endpoint, Topology
+from labprov.model import Endpoint, Topology, natural
 
 
 @mutable
@@ -130,7 +130,7 @@ class MemoryProvider:
                     mtu=port.mtu,
                     up=port.end.interface not in machine.down,
                 )
-                for port in sorted(machine.ports.values(), key=lambda port: port.index)
+                for port in sorted(machine.ports.values(), key=lambda port: natural(port.end.interface))
             ),
         )
 
@@ -246,8 +246,9 @@ class MemoryProvider:
         port = machine.ports.pop(end.interface, None) if machine else None
         if port is not None and isinstance(port.far, Peer):
             other = self._machine(scope.lab, port.far.end.node)
-            if other is not None:
-                other.ports.pop(port.far.end.interface, None)
+            far = other.ports.get(port.far.end.interface) if other else None
+            if other is not None and far is not None and far.far == Peer(port.end):
+                del other.ports[port.far.end.interface]
 
     @hookimpl
     def labprov_set_carrier(

@@ -87,7 +87,9 @@ def _without_user_namespaces() -> LabprovError | None:
     try:
         tried = subprocess.run(command, capture_output=True, check=False)
     except OSError as error:
-        return Unavailable(f"unshare can't be run: {error.strerror}", remedy="Install util-linux.")
+        return Unavailable(
+            f"unshare can't be run: {error.strerror}", remedy="Install util-linux; see this process's limits."
+        )
     return denied(tried.stderr.decode(errors="replace").strip()) if tried.returncode else None
 
 

@@ -26,9 +26,8 @@ def test_engine_that_does_not_answer(lab: Lab, harness: NetnsHarness) -> None:
     try:
         with pytest.raises(Unavailable, match="can't be started: Argument list too long"):
             lab.observe()
-        if not ROOT:
-            info = netns.labprov_provider_info(lab.host)
-            assert info.reason == "unshare can't be run: Argument list too long"
+        reason = netns.labprov_provider_info(lab.host).reason
+        assert reason is None if ROOT else str(reason).startswith("unshare can't be run: ")
     finally:
         harness.mend_engine(lab.scope)
     assert lab.observe() == before

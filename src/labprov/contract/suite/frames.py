@@ -24,6 +24,8 @@ MARK = uuid.uuid4().bytes
 SHORTEST, JUMBO = 46, 9000
 SOON = 5.0
 """Seconds until a frame that was sent must have arrived: generous, since nothing waits for them to pass."""
+SETTLED = 2.0
+"""Seconds in which an interface that has a carrier surely sends."""
 SILENCE = 0.15
 """Seconds in which a frame that nobody should hear would have been heard."""
 
@@ -59,6 +61,7 @@ def _tagged(to: bytes, source: bytes, *tags: tuple[int, int]) -> bytes:
 
 
 _SNAP_CISCO = b"\xaa\xaa\x03\x00\x00\x0c"
+_BROADCAST = octets("ff:ff:ff:ff:ff:ff")
 _OTHER = octets("02:00:5e:00:00:01")
 
 
@@ -138,6 +141,21 @@ class Ears:
 
     def _harness(self, end: str) -> Harness:
         return self._hands.get(endpoint(end).node, self.bench.harness)
+
+    def settle(self, lab: str, *wires: tuple[str, str]) -> None:
+        """Send along each wire, both ways, until something is heard there.
+
+        Linux tells an interface of its carrier up to a second after it has one, and drops frames until then.
+        """
+        for near, far in (ends for wire in wires for ends in (wire, wire[::-1])):
+            heard = self._heard[lab, far]
+            deadline = time.monotonic() + SETTLED
+            while not heard.frames and time.monotonic() < deadline:
+                self.send(lab, near, ethernet(_BROADCAST, _OTHER))
+                heard.collect(0.02)
+        for heard in self._heard.values():
+            heard.collect(0.02)
+            heard.frames.clear()
 
     def hear(self, wanted: Mapping[tuple[str, str], Sequence[bytes]]) -> dict[tuple[str, str], list[bytes]]:
         """Wait until every wanted frame has arrived, and then a little longer for those that shouldn't.

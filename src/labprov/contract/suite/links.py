@@ -44,6 +44,8 @@ class TestLinks:
             each.deploy().raise_failures()
         links = {(each.name, link) for each in (lab, other) for link in _links(each)}
         with _ears(bench, lab, other) as ears, _host_port(lab.name, other.name) as overheard:
+            for each in (lab, other):
+                ears.settle(each.name, *_links(each))
             wanted: dict[tuple[str, str], list[bytes]] = {}
             for name, link in sorted(links):
                 mac = bench.macs(name)
@@ -85,9 +87,12 @@ class TestLinks:
         if bench.claims(Capability.IP):
             assert {end: _carrier(lab, end) for end in free} == dict.fromkeys(free, "1")
         with _ears(bench, lab) as ears:
-            for end in (*free, "c:eth1"):
-                ears.send(lab.name, end, ethernet(BROADCAST, octets(bench.macs(lab.name)[end])))
-            heard = ears.hear({})
+            ears.settle(lab.name, ("c:eth1", "d:eth1"))
+            mac = bench.macs(lab.name)
+            sent = {end: ethernet(BROADCAST, octets(mac[end])) for end in (*free, "c:eth1")}
+            for end, frame in sent.items():
+                ears.send(lab.name, end, frame)
+            heard = ears.hear({(lab.name, "d:eth1"): [sent["c:eth1"]]})
             assert {end for (_, end), frames in heard.items() if frames} == {"d:eth1"}
 
     @clause("W5")
@@ -163,6 +168,7 @@ class TestLinks:
         assert bench.macs(lab.name) == {str(end): mac for end, mac in macs(topology).items()}
         if bench.claims(Capability.FRAMES):
             with _ears(bench, lab) as ears:
+                ears.settle(lab.name, *_links(lab))
                 for name, node in zip(names, "bcd", strict=True):
                     sent = {name: ethernet(BROADCAST, octets(bench.macs(lab.name)[f"a:{name}"]))}
                     ears.send(lab.name, f"a:{name}", sent[name])
@@ -353,6 +359,7 @@ def _wire(
     wrong: dict[str, list[str]] = {}
     ((a, b),) = _links(lab)
     with Ears(bench, {lab.name: sorted(mac)}, hands) as ears:
+        ears.settle(lab.name, (a, b))
         for near, far in ((a, b), (b, a)):
             sent = kinds(mac[near], mac[far])
             for frame in sent.values():
@@ -387,6 +394,7 @@ def _check_carriers(bench: Bench, lab: Lab, *, down: set[str]) -> None:
     far = {near: other for link in _links(lab) for near, other in (link, link[::-1])}
     sent = {near: ethernet(BROADCAST, octets(bench.macs(lab.name)[near])) for near in far}
     with _ears(bench, lab) as ears:
+        ears.settle(lab.name, *(link for link in _links(lab) if not down.intersection(link)))
         for near, frame in sent.items():
             with suppress(LabprovError) if near in down else ExitStack():
                 ears.send(lab.name, near, frame)

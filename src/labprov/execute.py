@@ -76,11 +76,9 @@ class Executor:
 
         What can't be done is in the report's ``failures``; everything else is done.
 
-        :raises WorkspaceError: the documents can't be saved; nothing was made.
         :raises LabprovError: what belongs to the whole lab can't be made; no node was made.
         :raises Cancelled: it was asked for; what was done so far is saved and stays.
         """
-        self._persist()
         self._prepare()
         self._step("park", self.plan.park, self._park)
         self._step("remove", self.plan.remove, self._remove)
@@ -97,8 +95,11 @@ class Executor:
 
     # -- documents ----------------------------------------------------------------------------------------
 
-    def _persist(self) -> None:
-        """Write ahead: the topology, then the document, both before anything is made."""
+    def persist(self) -> None:
+        """Write ahead: the topology, then the document; to be done before :meth:`run`.
+
+        :raises WorkspaceError: they can't be saved.
+        """
         if self.plan.persist and self.plan.saved is not None:
             topologies.save(self.workspace, self.plan.saved)
         if self.plan.persist and self.plan.document is not None:

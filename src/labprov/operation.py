@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 
 from attrs import evolve
@@ -27,7 +27,7 @@ from labprov.reconcile import raise_all, reconcile
 from labprov.report import NodeStatus, Report
 from labprov.settings import Settings
 from labprov.survey import Sources, Survey
-from labprov.workspace import Workspace, quarantine
+from labprov.workspace import Workspace, bridge_lock, quarantine
 
 logger = logging.getLogger(__name__)
 
@@ -58,17 +58,42 @@ class Operation:
         self.emit = emit
         self.cancelled = cancelled
         self.workspace = Workspace(settings.workspace)
+        self._until_saved = ExitStack()
         self.survey = Survey(lab, name, settings, plugins, host)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the lab's lock.
 
-        :raises Busy: another process holds it, and goes on to.
+        On a bridge that labs share, the host's lock on that too, until the documents are saved.
+
+        :raises Busy: another process holds one of them, and goes on to.
         """
         timeout = self.settings.timeouts.lock
-        with self.workspace.lock(self.lab, timeout=timeout, purpose=self.name, cancelled=self.cancelled):
+        with (
+            self.workspace.lock(self.lab, timeout=timeout, purpose=self.name, cancelled=self.cancelled),
+            ExitStack() as self._until_saved,
+        ):
+            bridge = self._shared_bridge()
+            if bridge is not None:
+                held = bridge_lock(
+                    bridge,
+                    timeout=timeout,
+                    purpose=f"{self.name} of {self.lab}",
+                    cancelled=self.cancelled,
+                )
+                self._until_saved.enter_context(held)
             yield
+
+    def _shared_bridge(self) -> str | None:
+        """The bridge that the lab shares with others, asked for now or at its last deploy."""
+        if self.settings.bridge is not None:
+            return self.settings.bridge
+        try:
+            saved = topologies.load(self.workspace, self.lab)
+        except DocumentCorrupt:
+            return None  # look() tells of it
+        return saved.bridge if saved is not None else None
 
     def scope(self, prefix: str) -> Scope:
         """The lab, as hooks are told of it."""
@@ -164,6 +189,9 @@ class Operation:
             saved=sources.saved,
             kept=sources.kept,
             reserved=self._reserved(shared),
+            foreign_tags=frozenset(
+                port.tag for port in sources.observed.foreign_ports if port.bridge == shared
+            ),
             host_interfaces=self.host.interfaces() if reaches_host else frozenset(),
             host_bridges=self.host.bridges() if reaches_host else frozenset(),
             bridge=shared or identity.bridge_name(self.lab),
@@ -214,6 +242,8 @@ class Operation:
             emit=self.emit,
             cancelled=self.cancelled,
         )
+        executor.persist()
+        self._until_saved.close()
         report = executor.run()
         logger.info(
             "%s of %s: %d allocations recovered, %d issued, %d dropped",

@@ -18,6 +18,8 @@ from attrs import frozen
 from labprov.errors import Busy, Cancelled, WorkspaceError
 from labprov.model import NAME, checked_name
 
+HOST_LOCKS = Path("/run/lock")
+"""Where locks are that concern the whole host (the Filesystem Hierarchy Standard's folder for them)."""
 POLL = 0.05
 """Seconds between two looks at a lock: flock has no deadline of its own."""
 
@@ -227,13 +229,34 @@ class Workspace:
         path = self.path / "locks" / f"{name}.lock"
         with _errors(path, "lock"):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = _acquire(path, timeout, lab, cancelled)
-        try:
-            with _errors(path, "write"):
-                _sign(descriptor, purpose)
+        with _held(path, timeout, purpose, cancelled, lab):
             yield
-        finally:
-            os.close(descriptor)
+
+
+@contextmanager
+def bridge_lock(bridge: str, *, timeout: float, purpose: str, cancelled: threading.Event) -> Iterator[None]:
+    """Hold the host-wide lock on a bridge that labs share, of whatever workspace they are.
+
+    Held from reading the tags in use to the saved document. Whoever takes it holds the lab's lock already.
+
+    :raises Busy: another process holds it for longer than *timeout* seconds; says which.
+    :raises Cancelled: *cancelled* was set while waiting.
+    """
+    with _held(HOST_LOCKS / f"labprov-{bridge}.lock", timeout, purpose, cancelled, None):
+        yield
+
+
+@contextmanager
+def _held(
+    path: Path, timeout: float, purpose: str, cancelled: threading.Event, lab: str | None
+) -> Iterator[None]:
+    descriptor = _acquire(path, timeout, lab, cancelled)
+    try:
+        with _errors(path, "write"):
+            _sign(descriptor, purpose)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _acquire(path: Path, timeout: float, lab: str | None, cancelled: threading.Event) -> int:

@@ -109,6 +109,15 @@ def test_old_report_does_not_stand(mine: Folder) -> None:
     assert mine.suite("--labprov-provider=mine:Nope", P1).report is None
 
 
+def test_report_that_cant_be_written(mine: Folder) -> None:
+    """That is said before anything is run."""
+    mine.file("file", "")
+    done = mine.suite("--labprov-provider=mine:Mine", P1, "--labprov-report=file/report.json")
+    assert done.code == 4
+    assert "no report can be written to" in done.out
+    assert "passed" not in done.out
+
+
 def test_table_shows_providers_side_by_side(mine: Folder) -> None:
     """One line for each clause that was run, one column for each provider."""
     done = mine.suite("--labprov-provider=mine:Mine", "--labprov-provider=mine:Deaf", P1, P3)

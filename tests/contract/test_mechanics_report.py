@@ -128,9 +128,12 @@ def test_table_shows_providers_side_by_side(mine: Folder) -> None:
 
 
 def test_two_runs_at_once_take_turns(mine: Folder) -> None:
-    """While somebody has the provider for himself another run waits, and then goes on."""
+    """While somebody has an engine for himself another run waits; nobody waits for an engine in memory."""
+    mine.file("shared.py", "from mine import Mine\nclass Shared(Mine): private_engine = False\n")
+    mine.file("private.py", "from mine import Mine\nclass Private(Mine): private_engine = True\n")
     with sole_use("mine"):
-        command = [*mine.command, "-p", "labprov.contract", "--labprov-provider=mine:Mine", P1]
+        assert mine.suite("--labprov-provider=private:Private", P1).code == 0
+        command = [*mine.command, "-p", "labprov.contract", "--labprov-provider=shared:Shared", P1]
         run = subprocess.Popen(command, cwd=mine.path, env=mine.environment, stdout=subprocess.DEVNULL)
         while not waits_for_a_lock(run.pid) and run.poll() is None:
             time.sleep(0.05)  # the kernel tells nobody that a process has come to wait

@@ -96,8 +96,9 @@ def tests(session: nox.Session) -> None:
         _pytest(session, "chosen", *session.posargs)
         return
     _pytest(session, "unit", *PARALLEL, "tests/unit")
+    _pytest(session, "contract", *PARALLEL, "tests/contract")
     # One after the other: they share the machine's engines.
-    _pytest(session, "engines", "tests/contract", "tests/engines")
+    _pytest(session, "engines", "tests/engines")
 
 
 @nox.session(python=LOWEST)

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = "labprov.contract.reference:ReferenceProvider"
 P1 = "labprov.contract::TestPersistence::test_deploy_creates_vlan_file"
 P3 = "labprov.contract::TestPersistence::test_destroy_removes_vlan_file"
+CARRIER = "labprov.contract::TestLinks::test_carrier"
 P7 = "labprov.contract::TestPersistence::test_captured_tags_are_the_persisted_ones"
 
 MINE = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.rig import P1, P3, P7, Folder
+from tests.contract.rig import CARRIER, P1, P3, P7, Folder
 
 OWN = """
     import pytest
@@ -95,6 +95,27 @@ def test_not_claimed_must_be_refused(mine: Folder) -> None:
     assert "does not claim carrier, so labprov_set_carrier must raise NotSupported" in out, out
     assert "1 failed" in out
     assert "1 not claimed in" in run(mine, needs=", Capability.CARRIER", provider="sly:Modest")
+
+
+def test_provider_excuses_itself_from_nothing(mine: Folder) -> None:
+    """A provider that skips the test from within a hook, in whatever words, has failed."""
+    for words in ("pytest.skip('no')", "raise NotClaimed('no')"):
+        mine.file(
+            "sly.py",
+            f"""
+            import pytest
+            from labprov.contract.outcomes import NotClaimed
+            from labprov.hookspecs import hookimpl
+            from mine import Mine
+
+            class Sly(Mine):
+                @hookimpl
+                def labprov_create_nodes(self, scope, nodes):
+                    {words}
+            """,
+        )
+        done = mine.suite("--labprov-provider=sly:Sly", P1, CARRIER)
+        assert done.outcomes("mine") == {"P1": "failed", "W7": "failed"}, done.out
 
 
 def test_known_gap_is_shown(mine: Folder) -> None:

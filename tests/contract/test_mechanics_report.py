@@ -109,6 +109,15 @@ def test_old_report_does_not_stand(mine: Folder) -> None:
     assert mine.suite("--labprov-provider=mine:Nope", P1).report is None
 
 
+def test_report_that_cant_be_written(mine: Folder) -> None:
+    """That is said before anything is run."""
+    mine.file("file", "")
+    done = mine.suite("--labprov-provider=mine:Mine", P1, "--labprov-report=file/report.json")
+    assert done.code == 4
+    assert "no report can be written to" in done.out
+    assert "passed" not in done.out
+
+
 def test_table_shows_providers_side_by_side(mine: Folder) -> None:
     """One line for each clause that was run, one column for each provider."""
     done = mine.suite("--labprov-provider=mine:Mine", "--labprov-provider=mine:Deaf", P1, P3)
@@ -119,9 +128,12 @@ def test_table_shows_providers_side_by_side(mine: Folder) -> None:
 
 
 def test_two_runs_at_once_take_turns(mine: Folder) -> None:
-    """While somebody has the provider for himself another run waits, and then goes on."""
+    """While somebody has an engine for himself another run waits; nobody waits for an engine in memory."""
+    mine.file("shared.py", "from mine import Mine\nclass Shared(Mine): private_engine = False\n")
+    mine.file("private.py", "from mine import Mine\nclass Private(Mine): private_engine = True\n")
     with sole_use("mine"):
-        command = [*mine.command, "-p", "labprov.contract", "--labprov-provider=mine:Mine", P1]
+        assert mine.suite("--labprov-provider=private:Private", P1).code == 0
+        command = [*mine.command, "-p", "labprov.contract", "--labprov-provider=shared:Shared", P1]
         run = subprocess.Popen(command, cwd=mine.path, env=mine.environment, stdout=subprocess.DEVNULL)
         while not waits_for_a_lock(run.pid) and run.poll() is None:
             time.sleep(0.05)  # the kernel tells nobody that a process has come to wait

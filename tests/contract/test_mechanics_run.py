@@ -99,7 +99,7 @@ def test_one_provider_stays_on_one_worker(mine: Folder) -> None:
     assert {worker for worker, _ in pairs} == {"gw0", "gw1"}
 
 
-@pytest.mark.parametrize("dist", ["load", "loadscope", "loadfile", "loadgroup", "worksteal"])
+@pytest.mark.parametrize("dist", ["load", "loadscope"])
 def test_other_tests_are_spread_as_ever(mine: Folder, dist: str) -> None:
     """Beside the suite the user's own way to spread tests goes on to hold."""
     tests = "".join(f"def test_{number}(): pass\n" for number in range(8))
@@ -107,7 +107,7 @@ def test_other_tests_are_spread_as_ever(mine: Folder, dist: str) -> None:
     done = mine.suite(MINE, P1, "test_own.py", "-n2", f"--dist={dist}", "-v")
     assert (done.code, done.outcomes("mine")) == (0, {"P1": "passed"}), done.out
     workers = set(re.findall(r"^\[(gw\d)\].* test_own\.py::", done.out, re.MULTILINE))
-    assert len(workers) == 1 if dist in ("loadscope", "loadfile") else workers
+    assert len(workers) == (1 if dist == "loadscope" else 2)
 
 
 def test_junit_xml(mine: Folder) -> None:

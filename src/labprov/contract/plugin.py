@@ -130,10 +130,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Find the providers before anything is collected, and let no report of an earlier run stand."""
     run = session.config.stash[_RUN]
     if run.report_file is not None:
-        run.report_file.parent.mkdir(parents=True, exist_ok=True)
-        run.report_file.unlink(missing_ok=True)
+        _make_room(run.report_file)
     if run.selected is not None:
         assert run.targets
+
+
+def _make_room(file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(f"no report can be written to {file}: {error.strerror}") from error
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

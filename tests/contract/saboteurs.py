@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from attrs import evolve, mutable
+from attrs import evolve, field, mutable
 
 from labprov import allocation, documents, labs
 from labprov.allocation import JsonStore, by_endpoint
@@ -921,19 +921,34 @@ class CountsTheManagementCard(Saboteur):
         super().plug(machine, evolve(port, mac=number.to_bytes(6, "big").hex(":")))
 
 
-class MixedSaboteur(Saboteur):
-    """Half of a mixed lab; its engine is the reference provider's beside it."""
+@mutable(eq=False)
+class SharedSwitch(Engine):
+    """An engine whose ports are on one switch with those of another."""
 
-    beside = ReferenceProvider()
+    others: list[Engine] = field(factory=list)
+
+    def within_earshot(self) -> list[Machine]:
+        return [machine for engine in (self, *self.others) for machine in engine.machines.values()]
+
+
+_SWITCH = SharedSwitch()
+BESIDE = ReferenceProvider(engine=_SWITCH)
+"""The provider that the other half of a mixed lab is on."""
+MIXED = "W3"
+"""The only clause that needs a second provider, and so is run apart from the others."""
+
+
+class MixedSaboteur(WireSaboteur):
+    """Half of a mixed lab; the other half is on the reference provider."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.engine = self.beside.engine
+        self.engine = SharedSwitch(others=[_SWITCH])
+        _SWITCH.others.append(self.engine)
 
 
-MIXED = "W3"
-"""The only clause that needs a second provider, and so is run apart from the others."""
-BESIDE = MixedSaboteur.beside
+class WholeBeside(MixedSaboteur):
+    """Nothing is broken."""
 
 
 @named_by("W3")

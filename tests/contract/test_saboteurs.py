@@ -63,8 +63,8 @@ def named(folder: Path) -> dict[str, set[str]]:
     """Give the clauses that name each saboteur, all of them run in one go."""
     alone = [name for name, clauses in EXPECTED.items() if MIXED not in clauses]
     found = run(folder, alone, "-n", "4", "-k", "not test_mixed_lab")
-    for name in EXPECTED.keys() - set(alone):
-        found[name] = run(folder, [name, "BESIDE"])[name]
+    for name in sorted(EXPECTED.keys() - set(alone)):
+        found[name] = run(folder, [name, "BESIDE"], "-n", "2")[name]
     return {name: failed(rows) for name, rows in found.items()}
 
 
@@ -91,6 +91,15 @@ def test_the_provider_beneath_is_whole(whole: Rows) -> None:
     assert failed(whole) == set()
     not_asked = {id for id, row in whole.items() if row["outcome"] == "not claimed"}
     assert not_asked == {id for id, row in whole.items() if UNASKED & set(row["needs"])} | {MIXED}
+
+
+def test_a_whole_pair_is_whole(folder: Path) -> None:
+    """Two providers with one switch keep what is asked of mixed labs."""
+    found = run(folder, ["WholeBeside", "BESIDE"], "-k", "TestLinks")
+    assert {name: (failed(rows), rows[MIXED]["outcome"]) for name, rows in found.items()} == {
+        "WholeBeside": (set(), "passed"),
+        "reference": (set(), "passed"),
+    }
 
 
 def test_there_are_enough_saboteurs() -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from attrs import evolve, mutable
+from attrs import evolve, field, mutable
 
 from labprov import allocation, documents, labs
 from labprov.allocation import JsonStore, by_endpoint
@@ -152,7 +152,7 @@ class LosesATag(StoreSaboteur):
         super().save(workspace, lab, document)
 
 
-@named_by("I6 I7 P3 P4 R4 R13")
+@named_by("I6 I7 L6 P3 P4 R4 R13")
 class KeepsTheDocument(StoreSaboteur):
     """Empties the document instead of removing it."""
 
@@ -420,7 +420,7 @@ class LocksNothing(Saboteur):
 
 
 @named_by("P16 P17")
-@instead_of("labprov.operation:Operation._reserved", lambda self: frozenset())
+@instead_of("labprov.operation:Operation._reserved", lambda *_: frozenset())
 class SeesOnlyItsOwnTags(Saboteur):
     """On a shared bridge it does not look at the documents of other labs."""
 
@@ -485,7 +485,7 @@ class WritesWhenItLooks(BlindSaboteur):
         return observed
 
 
-@named_by("R10")
+@named_by("L1 R10")
 class TellsAnotherMtu(BlindSaboteur):
     """Tells the MTU without the room for a tag."""
 
@@ -519,14 +519,6 @@ class RemembersInsteadOfLooking(Saboteur):
         return known.get(item.name, item)
 
 
-@named_by("R13")
-class SeesNoNetworks(BlindSaboteur):
-    """Tells of nodes, not of what belongs to the lab and to no node."""
-
-    def bend(self, observed: Observed, scope: Scope) -> Observed:
-        return evolve(observed, resources=())
-
-
 @named_by("W8")
 class SortsInterfacesAsText(BlindSaboteur):
     """Has eth10 before eth2."""
@@ -539,7 +531,7 @@ class SortsInterfacesAsText(BlindSaboteur):
         return evolve(observed, nodes=tuple(nodes))
 
 
-@named_by("P8")
+@named_by("P8 P9 W5")
 class CapturesFromTheDocument(Saboteur):
     """Tells the tags of the document, not those that are carried."""
 
@@ -736,7 +728,7 @@ class StopsAtTheFirstFailure(Saboteur):
     """Cleanup does not go on past one that can't be removed."""
 
 
-@named_by("I6 I7 R13")
+@named_by("I6 I7 L6 R13")
 class LeavesTheNetwork(Saboteur):
     """Says that the lab's network is gone."""
 
@@ -920,7 +912,7 @@ class PullsTheWholeNode(Saboteur):
             super().carrier(machine, each, up)
 
 
-@named_by("R10 W9")
+@named_by("L1 R10 W9")
 class CountsTheManagementCard(Saboteur):
     """Takes the management card for the first port: every MAC is the next one's."""
 
@@ -929,19 +921,34 @@ class CountsTheManagementCard(Saboteur):
         super().plug(machine, evolve(port, mac=number.to_bytes(6, "big").hex(":")))
 
 
-class MixedSaboteur(Saboteur):
-    """Half of a mixed lab; its engine is the reference provider's beside it."""
+@mutable(eq=False)
+class SharedSwitch(Engine):
+    """An engine whose ports are on one switch with those of another."""
 
-    beside = ReferenceProvider()
+    others: list[Engine] = field(factory=list)
+
+    def within_earshot(self) -> list[Machine]:
+        return [machine for engine in (self, *self.others) for machine in engine.machines.values()]
+
+
+_SWITCH = SharedSwitch()
+BESIDE = ReferenceProvider(engine=_SWITCH)
+"""The provider that the other half of a mixed lab is on."""
+MIXED = "W3"
+"""The only clause that needs a second provider, and so is run apart from the others."""
+
+
+class MixedSaboteur(WireSaboteur):
+    """Half of a mixed lab; the other half is on the reference provider."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.engine = self.beside.engine
+        self.engine = SharedSwitch(others=[_SWITCH])
+        _SWITCH.others.append(self.engine)
 
 
-MIXED = "W3"
-"""The only clause that needs a second provider, and so is run apart from the others."""
-BESIDE = MixedSaboteur.beside
+class WholeBeside(MixedSaboteur):
+    """Nothing is broken."""
 
 
 @named_by("W3")

@@ -9,11 +9,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from labprov.contract.collect import suite_clauses
 
-from labprov.contract.clauses import CONTRACT_VERSION
 from labprov.engine import Capability
 from tests.contract import saboteurs
 from tests.contract.saboteurs import EXPECTED, MIXED
@@ -33,8 +32,12 @@ def folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def run(folder: Path, providers: list[str], *options: str) -> dict[str, set[str]]:
-    """Run the suite on these objects of the saboteurs' module; the clauses that failed, by provider."""
+Rows = dict[str, dict[str, Any]]
+"""What the report has of each clause, by its id."""
+
+
+def run(folder: Path, providers: list[str], *options: str) -> dict[str, Rows]:
+    """Run the suite on these objects of the saboteurs' module; the rows of each, by provider."""
     report = folder / "report.json"
     command = [sys.executable, "-m", "pytest", "-p", "labprov.contract", "-p", "tests.contract.sabotage"]
     command += [f"--labprov-provider=tests.contract.saboteurs:{name}" for name in providers]
@@ -45,9 +48,14 @@ def run(folder: Path, providers: list[str], *options: str) -> dict[str, set[str]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert report.exists(), done.stdout + done.stderr
     return {
-        provider["provider"]: {row["id"] for row in provider["clauses"] if row["outcome"] == "failed"}
+        provider["provider"]: {row["id"]: row for row in provider["clauses"]}
         for provider in json.loads(report.read_bytes())["providers"]
     }
+
+
+def failed(rows: Rows) -> set[str]:
+    """The clauses that failed."""
+    return {id for id, row in rows.items() if row["outcome"] == "failed"}
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +63,15 @@ def named(folder: Path) -> dict[str, set[str]]:
     """Give the clauses that name each saboteur, all of them run in one go."""
     alone = [name for name, clauses in EXPECTED.items() if MIXED not in clauses]
     found = run(folder, alone, "-n", "4", "-k", "not test_mixed_lab")
-    for name in EXPECTED.keys() - set(alone):
-        found[name] = run(folder, [name, "BESIDE"])[name]
-    return found
+    for name in sorted(EXPECTED.keys() - set(alone)):
+        found[name] = run(folder, [name, "BESIDE"], "-n", "2")[name]
+    return {name: failed(rows) for name, rows in found.items()}
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path) -> Rows:
+    """Give the report on what all saboteurs derive from."""
+    return run(folder, ["Whole"])["Whole"]
 
 
 @pytest.mark.parametrize("saboteur", sorted(EXPECTED))
@@ -66,15 +80,26 @@ def test_exactly_these_clauses_name_it(saboteur: str, named: dict[str, set[str]]
     assert named[saboteur] == EXPECTED[saboteur], saboteurs.SABOTEURS[saboteur].__doc__
 
 
-def test_every_clause_has_a_saboteur() -> None:
+def test_every_clause_has_a_saboteur(whole: Rows) -> None:
     """A clause that no saboteur offends has not been shown to say anything."""
-    clauses = {known.id: known for known in suite_clauses(CONTRACT_VERSION) if not known.needs & UNASKED}
-    assert set(clauses) - {id for offended in EXPECTED.values() for id in offended} == set()
+    clauses = {id for id, row in whole.items() if not UNASKED & set(row["needs"])}
+    assert clauses - {id for offended in EXPECTED.values() for id in offended} == set()
 
 
-def test_the_provider_beneath_is_whole(folder: Path) -> None:
-    """What all saboteurs derive from offends no clause."""
-    assert run(folder, ["Whole"]) == {"Whole": set()}
+def test_the_provider_beneath_is_whole(whole: Rows) -> None:
+    """What all saboteurs derive from offends no clause, and is asked all but what needs other company."""
+    assert failed(whole) == set()
+    not_asked = {id for id, row in whole.items() if row["outcome"] == "not claimed"}
+    assert not_asked == {id for id, row in whole.items() if UNASKED & set(row["needs"])} | {MIXED}
+
+
+def test_a_whole_pair_is_whole(folder: Path) -> None:
+    """Two providers with one switch keep what is asked of mixed labs."""
+    found = run(folder, ["WholeBeside", "BESIDE"], "-k", "TestLinks")
+    assert {name: (failed(rows), rows[MIXED]["outcome"]) for name, rows in found.items()} == {
+        "WholeBeside": (set(), "passed"),
+        "reference": (set(), "passed"),
+    }
 
 
 def test_there_are_enough_saboteurs() -> None:

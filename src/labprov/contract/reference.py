@@ -120,12 +120,16 @@ class Engine:
     def carry(self, sender: Machine, name: str, frame: bytes) -> None:
         """Bring one frame to every port that is on the same bridge with the same tag."""
         source = sender.ports[name]
-        for machine in self.machines.values():
+        for machine in self.within_earshot():
             for port in machine.ports.values():
                 if (machine is not sender or port.name != name) and self.joined(source, port):
                     for ear in machine.ears:
                         if ear.interface == port.name:
                             ear.heard.append(frame)
+
+    def within_earshot(self) -> list[Machine]:
+        """The machines that the switch has ports of."""
+        return list(self.machines.values())
 
     def joined(self, a: ObservedInterface, b: ObservedInterface) -> bool:
         """Whether what one sends is heard at the other."""

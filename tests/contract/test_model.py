@@ -16,6 +16,7 @@ from labprov.engine import NodeSpec, ObservedNode, Port, Scope
 from labprov.errors import LabprovError
 from labprov.hookspecs import hookimpl
 from labprov.model import Endpoint
+from tests.contract.rig import Folder
 
 
 @mutable(eq=False)
@@ -109,3 +110,12 @@ def test_the_models_rule_of_tags_is_the_documented_one(
     old = Drawing(nodes=("a", "b", "c", "d"), links=(("a:1", "b:1"), ("c:1", "d:1")), spare=ends)
     new = Drawing(nodes=old.nodes, links=new_links, spare=ends)
     assert kept_tags(old, new, {"a:1": 1, "b:1": 1, "c:1": 2, "d:1": 2}) == kept
+
+
+def test_no_single_clause_finds_that_wire(folder: Folder) -> None:
+    """Every other clause passes, or is not claimed."""
+    done = folder.suite(
+        "--labprov-provider=tests.contract.test_model:PortsOfTheDayItStopped", "-k", "not TestModel"
+    )
+    failed = [id for id, outcome in done.outcomes("reference").items() if outcome == "failed"]
+    assert failed == [], done.out

@@ -1,4 +1,4 @@
-"""How many logical lines a package has: its statements, without docstrings. ``python -m tools.count FOLDER``."""
+"""How many logical lines a package has (``python -m tools.count FOLDER``): statements, without docstrings."""
 
 from __future__ import annotations
 

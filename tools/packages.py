@@ -117,7 +117,7 @@ def check_installed(wheels: list[Path], folder: Path) -> None:
 
 
 def check_template(labprov: Path, folder: Path) -> None:
-    """Install the template's wheel and labprov's in a clean environment; its contract report is conformant."""
+    """Install the template's wheel and labprov's in a clean environment, and run the contract there."""
     python("-m", "build", "--no-isolation", "--wheel", "--outdir", folder / "wheel", TEMPLATE)
     (wheel,) = (folder / "wheel").glob("*.whl")
     python("-m", "virtualenv", "--quiet", folder / "clean")

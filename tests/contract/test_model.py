@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
@@ -16,7 +17,7 @@ from labprov.engine import NodeSpec, ObservedNode, Port, Scope
 from labprov.errors import LabprovError
 from labprov.hookspecs import hookimpl
 from labprov.model import Endpoint
-from tests.contract.rig import Folder
+from tests.contract.rig import ROOT, Folder
 
 
 @mutable(eq=False)
@@ -112,8 +113,9 @@ def test_the_models_rule_of_tags_is_the_documented_one(
     assert kept_tags(old, new, {"a:1": 1, "b:1": 1, "c:1": 2, "d:1": 2}) == kept
 
 
-def test_no_single_clause_finds_that_wire(folder: Folder) -> None:
+def test_no_single_clause_finds_that_wire(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every other clause passes, or is not claimed."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
     done = folder.suite(
         "--labprov-provider=tests.contract.test_model:PortsOfTheDayItStopped", "-k", "not TestModel"
     )

@@ -1,4 +1,4 @@
-"""The provider to copy is short, and needs nothing private; that it keeps the contract is seen in its wheel."""
+"""The provider to copy is short, and needs nothing private; its wheel is held to the contract elsewhere."""
 
 from __future__ import annotations
 

@@ -68,6 +68,14 @@ def _benches(folder: Path, provider: Callable[[], ReferenceProvider]) -> Callabl
     return lambda: ModelBench("reference", provider(), folder / f"model{next(numbers)}")
 
 
+def _noted(new_bench: Callable[[], ModelBench], made: list[ModelBench]) -> Callable[[], ModelBench]:
+    def new() -> ModelBench:
+        made.append(new_bench())
+        return made[-1]
+
+    return new
+
+
 def test_a_wire_that_a_stopped_node_remembers_is_found_by_the_model(tmp_path: Path) -> None:
     """What only a sequence shows (stop, disconnect, start) the model finds, naming the clause."""
     with pytest.raises(AssertionError, match=r"^(W6|P7|R12): ") as failure:
@@ -86,10 +94,9 @@ def test_the_same_sequences_come_at_every_run(tmp_path: Path) -> None:
     """Two runs make the same calls in the same order, so a failure comes back."""
     calls: list[list[str]] = []
     for name in ("first", "second"):
-        benches: list[ModelBench] = []
-        new_bench = _benches(tmp_path / name, ReferenceProvider)
-        run_model(lambda new=new_bench, made=benches: made.append(new()) or made[-1], 3)
-        calls.append([hook for bench in benches for hook in bench.calls])
+        made: list[ModelBench] = []
+        run_model(_noted(_benches(tmp_path / name, ReferenceProvider), made), 3)
+        calls.append([hook for bench in made for hook in bench.calls])
     assert calls[0] == calls[1]
     assert calls[0]
 

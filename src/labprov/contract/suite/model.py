@@ -45,7 +45,7 @@ ENOUGH = 25
 """From so many examples on a failure is made small (which may take minutes where nodes are slow)."""
 BUDGET = 60.0
 """Seconds after which no further chunk of examples is begun."""
-STEP_COUNT = 20
+STEP_COUNT = 30
 HEARD, SILENT = 10.0, 0.05
 """Seconds for a frame to arrive, and to wait for one that must not."""
 TEST_ETHERTYPE = b"\x88\xb5"

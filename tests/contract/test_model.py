@@ -12,7 +12,7 @@ from attrs import field, mutable
 
 from labprov.contract.reference import ReferenceProvider
 from labprov.contract.suite.drawing import Drawing, kept_tags
-from labprov.contract.suite.model import ModelBench, run_model
+from labprov.contract.suite.model import ENOUGH, ModelBench, run_model
 from labprov.engine import NodeSpec, ObservedNode, Port, Scope
 from labprov.errors import LabprovError
 from labprov.hookspecs import hookimpl
@@ -78,16 +78,16 @@ def _noted(new_bench: Callable[[], ModelBench], made: list[ModelBench]) -> Calla
 
 def test_a_wire_that_a_stopped_node_remembers_is_found_by_the_model(tmp_path: Path) -> None:
     """What only a sequence shows (stop, disconnect, start) the model finds, naming the clause."""
-    with pytest.raises(AssertionError, match=r"^(W6|P7|R12): ") as failure:
-        run_model(_benches(tmp_path, PortsOfTheDayItStopped), 60)
-    steps = "\n".join(failure.value.__notes__)
-    assert "state.stop(" in steps
-    assert len([line for line in steps.splitlines() if line.startswith("state.")]) < 20, steps
+    with pytest.raises(AssertionError, match=r"^(W6|P7): ") as failure:
+        run_model(
+            _benches(tmp_path, PortsOfTheDayItStopped), ENOUGH - 1
+        )  # not made small: that takes a minute
+    assert "state.stop(" in "\n".join(failure.value.__notes__)
 
 
 def test_the_model_finds_nothing_in_the_reference_provider(tmp_path: Path) -> None:
     """A provider that keeps the contract passes, whatever the sequence."""
-    run_model(_benches(tmp_path, ReferenceProvider), 60)
+    run_model(_benches(tmp_path, ReferenceProvider), 40)
 
 
 def test_the_same_sequences_come_at_every_run(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ LOWEST = SUPPORTED[0]
 DEVELOPMENT = nox.project.dependency_groups(PROJECT, "dev")
 DISTRIBUTIONS = (".", "src/labprov_docker", "src/labprov_libvirt")
 EDITABLE = [word for folder in DISTRIBUTIONS for word in ("--editable", folder)]
+TEMPLATE = HERE / "examples/provider-template/src"
 PARALLEL = ("--numprocesses=auto", "--dist=loadfile")
 REPORTS = os.environ.get("LABPROV_REPORTS")
 """A folder for pytest's reports, where somebody wants to add them up."""
@@ -79,6 +80,7 @@ def types(session: nox.Session) -> None:
     session.install(*EDITABLE, *DEVELOPMENT)
     session.run("mypy")
     session.run("mypy", "bootstrap.py", "noxfile.py")
+    session.run("mypy", *TEMPLATE.rglob("*.py"), env={"MYPYPATH": str(TEMPLATE)})
 
 
 @nox.session

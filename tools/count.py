@@ -1,4 +1,4 @@
-"""How many logical lines a package has: its statements, without docstrings. ``python -m tools.count FOLDER``."""
+"""How many logical lines a package has (``python -m tools.count FOLDER``): statements, without docstrings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def _statements(source: str) -> int:
 
 
 def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and type(node.value.value) is str
+    return (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and type(node.value.value) is str
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Build the three distributions, look into them, and use them in a clean environment.
 
+The provider to copy in ``examples/provider-template`` is installed beside them there, and keeps the contract.
+
 Run as ``python -m tools.packages FOLDER`` from the checkout's top; the tools ``build``, ``hatchling`` and
 ``virtualenv`` must be installed. Everything is made in FOLDER.
 """
@@ -7,6 +9,7 @@ Run as ``python -m tools.packages FOLDER`` from the checkout's top; the tools ``
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +24,8 @@ DISTRIBUTIONS = {
     "labprov_libvirt": ROOT / "src/labprov_libvirt",
 }
 """The package of each distribution, and the folder of its pyproject.toml."""
+
+TEMPLATE = ROOT / "examples/provider-template"
 
 DATA_SUFFIXES = {".py", ".typed", ".yml"}
 """What may be in a wheel, besides its metadata."""
@@ -37,13 +42,17 @@ class Wrong(Exception):
     """A distribution is not as it should be."""
 
 
-def python(*arguments: str | Path, interpreter: str | Path = sys.executable) -> str:
+def python(
+    *arguments: str | Path, interpreter: str | Path = sys.executable, cwd: Path = ROOT, **variables: str
+) -> str:
     """Run Python and give what it printed.
 
+    :param variables: added to the environment.
     :raises Wrong: it failed.
     """
     command = [str(interpreter), *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, **variables}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Wrong(f"{' '.join(command)}:\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -107,6 +116,25 @@ def check_installed(wheels: list[Path], folder: Path) -> None:
     print(python("-I", "-m", "labprov", "providers", interpreter=inside))
 
 
+def check_template(labprov: Path, folder: Path) -> None:
+    """Install the template's wheel and labprov's in a clean environment, and run the contract there."""
+    python("-m", "build", "--no-isolation", "--wheel", "--outdir", folder / "wheel", TEMPLATE)
+    (wheel,) = (folder / "wheel").glob("*.whl")
+    python("-m", "virtualenv", "--quiet", folder / "clean")
+    inside = folder / "clean/bin/python"
+    python("-m", "pip", "install", "--quiet", wheel, f"{labprov}[contract]", interpreter=inside)
+    empty = folder / "empty"
+    empty.mkdir()
+    suite = ("-I", "-m", "pytest", "-p", "labprov.contract", "-p", "no:cacheprovider", "-q")
+    options = ("--labprov-provider=template", f"--labprov-report={folder / 'report.json'}")
+    root = str(folder / "engine")
+    python(*suite, *options, interpreter=inside, cwd=empty, LABPROV_TEMPLATE_ROOT=root)
+    (found,) = json.loads((folder / "report.json").read_text())["providers"]
+    if not found["conformant"]:
+        raise Wrong(found["verdict"])
+    print(found["verdict"])
+
+
 def main() -> int:
     """Check all three; give the exit code."""
     top = Path(sys.argv[1]).resolve() / "packages"
@@ -119,6 +147,7 @@ def main() -> int:
             check_sdist(package, sdist)
             wheels.append(wheel)
         check_installed(wheels, top / "clean")
+        check_template(wheels[0], top / "template")
     except Wrong as error:
         print(error, file=sys.stderr)
         return 1

@@ -203,9 +203,9 @@ class Expected:
                 assert captured.get(end) == tag, f"P7: {end} carries {captured.get(end)}, not {tag}"
         carried = {end: captured[end] for end in sorted(self.sure) if end in captured}
         for end, tag in carried.items():
-            wire = set(self.drawing.wire_of[end])
+            wanted = set(self.drawing.wire_of[end]) & set(carried)
             sharing = {other for other, its in carried.items() if its == tag}
-            assert sharing == wire & set(carried), f"W6: {sorted(sharing)} share a tag, not {sorted(wire)}"
+            assert sharing == wanted, f"W6: {sorted(sharing)} share a tag, not {sorted(wanted)}"
         for wire in self.drawing.wires:
             if self.sure.issuperset(wire):
                 _check_far(wire, nodes)
@@ -247,7 +247,11 @@ def _leads(item: ObservedInterface, others: Collection[str]) -> bool:
 
 def done(clause: str, work: Callable[[], Report]) -> Report:
     """The report of an operation that may not fail."""
-    report = work()
+    return check(clause, work())
+
+
+def check(clause: str, report: Report) -> Report:
+    """The report, in which nothing may have failed."""
     said = [str(failure) for failure in report.failures]
     assert report.ok, f"{clause}: {report.operation} failed: {'; '.join(said)}"
     return report

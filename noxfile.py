@@ -19,6 +19,8 @@ DEVELOPMENT = nox.project.dependency_groups(PROJECT, "dev")
 DISTRIBUTIONS = (".", "src/labprov_docker", "src/labprov_libvirt")
 EDITABLE = [word for folder in DISTRIBUTIONS for word in ("--editable", folder)]
 TEMPLATE = HERE / "examples/provider-template/src"
+ALL_ENGINES = ("tests/engines",)
+SOME_ENGINES = ("tests/engines/test_engines.py", "tests/engines/test_labs.py")
 PARALLEL = ("--numprocesses=auto", "--dist=loadfile")
 REPORTS = os.environ.get("LABPROV_REPORTS")
 """A folder for pytest's reports, where somebody wants to add them up."""
@@ -98,9 +100,20 @@ def tests(session: nox.Session) -> None:
         _pytest(session, "chosen", *session.posargs)
         return
     _pytest(session, "unit", *PARALLEL, "tests/unit")
+    if session.python == LOWEST:
+        _pytest(session, "contract", *PARALLEL, "tests/contract")
+    # One after the other: they share the machine's engines. Whole labs, and the smoke tests, on every
+    # interpreter; each primitive on one (`nox --session nightly` has all of it on all).
+    _pytest(session, "engines", *(ALL_ENGINES if session.python == LOWEST else SOME_ENGINES))
+
+
+@nox.session(python=SUPPORTED, default=False)
+def nightly(session: nox.Session) -> None:
+    """Every test on every interpreter, and the sweeps at their full length."""
+    session.install(*EDITABLE, *DEVELOPMENT)
+    _pytest(session, "unit", *PARALLEL, "tests/unit")
     _pytest(session, "contract", *PARALLEL, "tests/contract")
-    # One after the other: they share the machine's engines.
-    _pytest(session, "engines", "tests/engines")
+    _pytest(session, "engines", *ALL_ENGINES)
 
 
 @nox.session(python=LOWEST)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from attrs import evolve, field, mutable
@@ -145,6 +145,9 @@ def _identity(machine: Machine) -> tuple[str | None, str | None, str | None]:
 @mutable(eq=False)
 class ReferenceProvider:
     """All hooks that the contract asks of a provider, and no more."""
+
+    private_engine: ClassVar[bool] = True
+    """Runs side by side don't meet in it, so none waits for another."""
 
     name: str = "reference"
     engine: Engine = field(factory=Engine)

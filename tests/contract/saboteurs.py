@@ -415,8 +415,14 @@ def no_lock(*_: object, **__: object) -> Iterator[None]:
 
 @named_by("P16")
 @instead_of("labprov.workspace:Workspace._lock", no_lock)
-class LocksNothing(Saboteur):
-    """Two deployers at once do not see each other."""
+class LocksNoLab(Saboteur):
+    """Two deployers of one lab at once do not see each other."""
+
+
+@named_by("P16")
+@instead_of("labprov.operation:bridge_lock", no_lock)
+class LocksNoBridge(Saboteur):
+    """Two deployers on one shared bridge at once do not see each other's tags."""
 
 
 @named_by("P16 P17")

@@ -152,7 +152,7 @@ class LosesATag(StoreSaboteur):
         super().save(workspace, lab, document)
 
 
-@named_by("I6 I7 L6 P3 P4 R4 R13")
+@named_by("I6 I7 L6 P3 P4 R4 R13 W6")
 class KeepsTheDocument(StoreSaboteur):
     """Empties the document instead of removing it."""
 
@@ -415,8 +415,14 @@ def no_lock(*_: object, **__: object) -> Iterator[None]:
 
 @named_by("P16")
 @instead_of("labprov.workspace:Workspace._lock", no_lock)
-class LocksNothing(Saboteur):
-    """Two deployers at once do not see each other."""
+class LocksNoLab(Saboteur):
+    """Two deployers of one lab at once do not see each other."""
+
+
+@named_by("P16")
+@instead_of("labprov.operation:bridge_lock", no_lock)
+class LocksNoBridge(Saboteur):
+    """Two deployers on one shared bridge at once do not see each other's tags."""
 
 
 @named_by("P16 P17")
@@ -630,7 +636,7 @@ class KeepsTheOldProcess(Saboteur):
 # -- whose is what ----------------------------------------------------------------------------------------
 
 
-@named_by("I1")
+@named_by("I1 W6")
 class RemovesLabsByPrefix(Saboteur):
     """Removes with a lab all whose lab begins with the same letters."""
 
@@ -728,7 +734,7 @@ class StopsAtTheFirstFailure(Saboteur):
     """Cleanup does not go on past one that can't be removed."""
 
 
-@named_by("I6 I7 L6 R13")
+@named_by("I6 I7 L6 R13 W6")
 class LeavesTheNetwork(Saboteur):
     """Says that the lab's network is gone."""
 
@@ -880,7 +886,7 @@ class RebuildsTheNodesPorts(Saboteur):
         machine.ears.clear()
 
 
-@named_by("P7 P15 R5 W5")
+@named_by("P7 P15 R5 W5 W6")
 class KeepsTheOldTag(Saboteur):
     """Points a port elsewhere, and leaves it the tag that it had."""
 

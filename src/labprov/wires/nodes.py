@@ -16,7 +16,7 @@ from labprov.wires import links
 from labprov.wires.alias import NEVER, OFF, ON, SpaceAlias
 from labprov.wires.parking import Owner, Parking
 from labprov.wires.processes import end, first_processes
-from labprov.wires.spaces import Kernel, Space
+from labprov.wires.spaces import FOLDER, Kernel, Space
 from labprov.wires.spawn import Start, check_sysctls, start
 from labprov.wires.wiring import Peers, is_end
 
@@ -169,6 +169,9 @@ def remove_lab(kernel: Kernel, owner: Owner, logs: str) -> None:
     parking = Parking(kernel, owner).find()
     if parking is not None:
         kernel.remove(parking)
+    for name, whose in kernel.bare().items():
+        if (whose.lab, whose.workspace) == (owner.lab, owner.workspace):
+            os.unlink(f"{FOLDER}/{name}")
     remove_logs(logs)
 
 

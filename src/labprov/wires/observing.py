@@ -27,7 +27,10 @@ def observe(kernel: Kernel, lab: str | None, names: Collection[str]) -> Answer:
     processes = first_processes({space.inode for space in nodes})
     return {
         "nodes": [_node(space, view, processes.get(space.inode)) for space in nodes],
-        "resources": [_resource(space) for space in ours if space.owner and space.owner.role != NODE],
+        "resources": [
+            *(_resource(space) for space in ours if space.owner and space.owner.role != NODE),
+            *_bare(kernel, lab),
+        ],
         "foreign": [space.name for space in everything if space.owner is None and space.name in names],
     }
 
@@ -47,6 +50,15 @@ def _resource(space: Space) -> Answer:
     owner = space.owner
     assert owner is not None  # only ours come here
     return {"lab": owner.lab, "role": owner.role, "name": space.name, "workspace": owner.workspace}
+
+
+def _bare(kernel: Kernel, lab: str | None) -> list[Answer]:
+    """Names that a kill has left without their namespaces: the lab is not gone while they are there."""
+    return [
+        {"lab": owner.lab, "role": "name", "name": name, "workspace": owner.workspace}
+        for name, owner in kernel.bare().items()
+        if lab in (None, owner.lab)
+    ]
 
 
 def _node(space: Space, view: _View, pid: int | None) -> Answer:

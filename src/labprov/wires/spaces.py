@@ -15,7 +15,7 @@ from functools import cached_property
 from labprov.errors import EngineFailure, ForeignResource, Unavailable
 from labprov.wires import links, linux
 from labprov.wires import netlink as nl
-from labprov.wires.alias import SpaceAlias
+from labprov.wires.alias import LONGEST, SpaceAlias
 from labprov.wires.links import Link
 
 FOLDER = "/run/netns"
@@ -176,6 +176,15 @@ class Kernel:
             raise Unavailable(f"{FOLDER} can't be read: {error}") from error
         return [space for name in names if (space := self.named(name)) is not None]
 
+    def bare(self) -> dict[str, SpaceAlias]:
+        """Names of ours that no namespace is on, as a kill leaves them, and whose they were to be."""
+        try:
+            names = sorted(os.listdir(FOLDER))
+        except FileNotFoundError:
+            return {}
+        owners = {name: _written(f"{FOLDER}/{name}") for name in names if self.named(name) is None}
+        return {name: owner for name, owner in owners.items() if owner is not None}
+
     def owned(self, name: str, owner: SpaceAlias) -> Space | None:
         """The namespace *name*, if it is there and *owner*'s.
 
@@ -205,7 +214,7 @@ class Kernel:
             with contextlib.suppress(FileNotFoundError):  # an interface's, or a feature this kernel lacks
                 write_sysctl(key, value)
         space.run([links.change("lo", alias=owner.text() if owner else None, up=True)])
-        _give_name("/proc/self/ns/net", space.path)
+        _give_name("/proc/self/ns/net", space.path, owner)
         return space
 
     def relabel(self, space: Space, owner: SpaceAlias) -> None:
@@ -214,7 +223,7 @@ class Kernel:
 
     def rename(self, space: Space, name: str) -> Space:
         """Give *space* another name; between the two steps it has both."""
-        _give_name(space.path, f"{FOLDER}/{name}")
+        _give_name(space.path, f"{FOLDER}/{name}", space.owner)
         self.remove(space)
         renamed = self.named(name)
         if renamed is None:
@@ -279,6 +288,27 @@ def _share_folder() -> None:
         linux.mount("", FOLDER, flags=linux.MS_SHARED | linux.MS_REC)
 
 
-def _give_name(source: str, path: str) -> None:
-    os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o444))
+def _give_name(source: str, path: str, owner: SpaceAlias | None) -> None:
+    """Name a namespace. The file below says whose it is, so that a kill between the two leaves no riddle.
+
+    The file appears with its content or not at all.
+    """
+    fd = os.open(FOLDER, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o444)
+    try:
+        os.write(fd, owner.text().encode() if owner else b"")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # a name without a namespace: the kernel refuses it for any other
+        # with a folder, though an absolute path needs none: only then Python has the kernel follow the link
+        os.link(f"/proc/self/fd/{fd}", path, src_dir_fd=fd, follow_symlinks=True)
+    finally:
+        os.close(fd)
     linux.mount(source, path, flags=linux.MS_BIND)
+
+
+def _written(path: str) -> SpaceAlias | None:
+    """Whose the name was to be, by what its file says; None: that is not known, or it is gone."""
+    try:
+        with open(path, "rb") as file:
+            return SpaceAlias.parse(file.read(LONGEST).decode(errors="replace"))
+    except OSError:  # gone, or a namespace's meanwhile, which can't be read
+        return None

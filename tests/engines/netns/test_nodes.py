@@ -174,7 +174,8 @@ def test_environment_and_hostname(lab: Lab) -> None:
     lab.up(Node(name="r1", env={"COLOUR": "blue", "PATH": "/bin:/usr/bin"}, hostname="core"), Node(name="r2"))
     environment = lab.ok("r1", "tr '\\0' '\\n' < /proc/1/environ").splitlines()
     assert {"COLOUR=blue", "PATH=/bin:/usr/bin", "HOSTNAME=core"} <= set(environment)
-    assert not [line for line in environment if line.startswith(("PYTEST", "LABPROV"))]
+    ours = [line for line in environment if line.startswith(("PYTEST", "LABPROV"))]
+    assert [line.partition("=")[0] for line in ours] == ["LABPROV_NODE"]  # the mark by which it is found
     assert lab.ok("r1", "hostname; echo $COLOUR") == "core\nblue\n"
     assert lab.ok("r2", "hostname") == "r2\n"
 
@@ -273,6 +274,19 @@ def test_leftover_name_is_nothing(lab: Lab) -> None:
     (Path("/run/netns") / name).touch()
     assert [node.node for node in lab.observe([name]).nodes] == ["r2"]
     assert lab.create(Node(name="r1")) == [None]
+
+
+@pytest.mark.root
+def test_name_that_a_kill_has_left(lab: Lab) -> None:
+    """A name whose namespace was never put on it is known for the lab's, and goes with the lab."""
+    lab.create(Node(name="r1"))
+    path = Path("/run/netns") / lab.runtime_name("r1")
+    subprocess.run(["umount", path], check=True)
+    assert lab.observe().nodes == ()
+    (resource,) = lab.observe().resources
+    assert (resource.role, resource.name, resource.workspace) == ("name", path.name, lab.workspace_id)
+    lab.destroy()
+    assert not path.exists()
 
 
 @pytest.mark.root

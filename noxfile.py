@@ -112,6 +112,7 @@ def nightly(session: nox.Session) -> None:
     """Every test on every interpreter, and the sweeps at their full length."""
     session.install(*EDITABLE, *DEVELOPMENT)
     _pytest(session, "unit", *PARALLEL, "tests/unit")
+    session.env["LABPROV_SABOTEURS"] = "all"
     _pytest(session, "contract", *PARALLEL, "tests/contract")
     _pytest(session, "engines", *ALL_ENGINES)
 

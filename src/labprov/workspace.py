@@ -169,7 +169,8 @@ class Workspace:
 
         :raises WorkspaceError: it has lost it.
         """
-        if not self.id and self.labs():
+        # documents first: another process that deploys its first lab writes the id before them
+        if self.labs() and not self.id:
             raise WorkspaceError(
                 f"{self._id_file} is gone, which tells this workspace's labs from others'",
                 remedy="Put the id back: it is in the labels of every node (labprov.workspace).",

@@ -160,5 +160,6 @@ def _suite(results: Path, report: str, junit: str) -> list[str]:
 
 def _pytest(session: nox.Session, what: str, *arguments: str) -> None:
     report = [f"--junitxml={REPORTS}/{session.name}-{what}.xml"] if REPORTS else []
-    # Not in the checkout, which whoever runs this may not be able to write.
-    session.run("pytest", "-o", f"cache_dir={session.create_tmp()}/cache", *report, *arguments)
+    # Not in the checkout, which whoever runs this may not be able to write; and not by create_tmp(), which
+    # would put the tests' own folders below the checkout, where pytest finds the project's settings.
+    session.run("pytest", "-o", f"cache_dir={session.cache_dir / 'pytest'}", *report, *arguments)

@@ -50,6 +50,15 @@ class Shell:
         self.namespaces |= {path.stat().st_ino for path in NAMED.glob(f"{self.prefix}-*")}
         return done.stdout
 
+    def fails(self, *words: str | Path, code: int) -> str:
+        """Run it, see that it ends with *code*, and give what it said, in one line and no traceback."""
+        command = [*self.command, "--quiet", *map(str, words)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        return done.stderr
+
     def inspect(self, lab: str) -> list[dict[str, Any]]:
         """The lab's nodes, as ``inspect`` gives them."""
         nodes: list[dict[str, Any]] = json.loads(self("inspect", "--name", lab, "-f", "json"))
@@ -57,7 +66,9 @@ class Shell:
 
     def reaches(self, lab: str, node: str, address: str) -> bool:
         """Whether echoes sent inside the node are answered."""
-        words = ("exec", "--name", lab, "--node", node, "--", "/usr/bin/python3", str(ECHO), address, "2")
+        # the program itself, not its path: a node's own /tmp hides a checkout that lies below the host's
+        program = ("/usr/bin/python3", "-c", ECHO.read_text(), address, "2")
+        words = ("exec", "--name", lab, "--node", node, "--", *program)
         return subprocess.run([*self.command, *words], capture_output=True, check=False).returncode == 0
 
 
@@ -188,3 +199,62 @@ def kill_at(shell: Shell, sign: str, *words: str) -> None:
                 break
         process.kill()
         process.wait()
+
+
+def test_a_full_disk_makes_nothing_and_loses_nothing(tmp_path: Path) -> None:
+    """No space for the documents: a clear error, no node made; a lab that is there keeps its documents."""
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "labprov-test", str(small)], check=True)
+    shell = Shell(small / "workspace")
+    filler = small / "filler"
+    try:
+        shell("deploy", "-t", RING)
+        before = {path: path.read_bytes() for path in shell.workspace.rglob("ring.json")}
+        nodes = shell.inspect("ring")
+        fill(filler)
+        said = shell.fails("connect", "--name", "ring", "pc1:eth7", "pc2:eth7", code=1)
+        assert "No space left" in said
+        assert "Free some space" in said
+        assert {path: path.read_bytes() for path in shell.workspace.rglob("ring.json")} == before
+        assert shell.inspect("ring") == nodes
+        filler.unlink()
+        shell("destroy", "--name", "ring", "-y")
+        fill(filler)
+        said = shell.fails("deploy", "-t", RING, code=1)
+        assert "No space left" in said
+        assert left(shell) <= set(Path("/proc/self/mounts").read_text().splitlines())
+    finally:
+        filler.unlink(missing_ok=True)
+        shell("cleanup", "--all", "-y")
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write until nothing more fits."""
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(512))
+        except OSError:
+            return
+
+
+def test_an_end_on_the_host(shell: Shell, tmp_path: Path) -> None:
+    """``host:x`` is an interface of the host with that name; one that is taken is a conflict."""
+    name = f"h{uuid4().hex[:8]}"
+    file = tmp_path / "out.clab.yml"
+    file.write_text(
+        "name: out\ntopology:\n  nodes:\n    a: {kind: linux, provider: netns}\n"
+        f'  links:\n    - endpoints: ["a:eth1", "host:{name}"]\n'
+    )
+    shell("deploy", "-t", file)
+    assert (Path("/sys/class/net") / name).exists()
+    assert shell("deploy", "-t", file, "-f", "json").count('"changed": false') == 1
+    shell("destroy", "-t", file, "-y")
+    assert not (Path("/sys/class/net") / name).exists()
+    subprocess.run(["ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}p"], check=True)
+    try:
+        assert "already" in shell.fails("deploy", "-t", file, code=4)
+    finally:
+        subprocess.run(["ip", "link", "delete", name], check=True)

@@ -241,7 +241,12 @@ class Lab:
         self._check_files(only)
         with self._operation("deploy", write=True) as operation:
             with operation.locked():
-                plan, sources = self._plan(operation, keep, reconfigure, only)
+                try:
+                    plan, sources = self._plan(operation, keep, reconfigure, only)
+                except Exception:
+                    if self.name not in operation.workspace.labs():
+                        operation.workspace.remove_lock(self.name)  # a refused lab leaves nothing
+                    raise
                 report = operation.execute(plan, sources)
             if wait:
                 report = operation.wait(plan, report)

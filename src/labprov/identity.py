@@ -88,14 +88,6 @@ def runtime_name(prefix: str, lab: str, node: str, taken: Mapping[str, Owner]) -
     return name
 
 
-def device_name(lab: str, end: Endpoint, suffix: str = "") -> str:
-    """The name of an interface that labprov makes outside a node: ``lp``, 10 hex digits, *suffix*.
-
-    :param suffix: at most 3 characters (Linux allows 15 in all).
-    """
-    return f"lp{_digest(lab, end.node, end.interface)[:10]}{suffix}"
-
-
 def bridge_name(lab: str) -> str:
     """The name of the lab's own bridge."""
     return f"lp-{_digest(lab)[:10]}"

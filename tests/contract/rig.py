@@ -118,3 +118,29 @@ class Folder:
         info = f"site/labprov_{name}-1.0.dist-info"
         self.file(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: labprov-{name}\nVersion: 1.0\n")
         self.file(f"{info}/entry_points.txt", f"[labprov]\n{name} = {value}\n")
+
+
+Rows = dict[str, dict[str, Any]]
+"""What the report has of each clause, by its id."""
+
+
+def run_on(folder: Path, providers: list[str], *options: str) -> dict[str, Rows]:
+    """Run the suite on these providers (``module:object``); the rows of each, by provider."""
+    report = folder / "report.json"
+    command = [sys.executable, "-m", "pytest", "-p", "labprov.contract", "-p", "tests.contract.sabotage"]
+    command += [f"--labprov-provider={name}" for name in providers]
+    command += ["--labprov-examples=3", f"--labprov-report={report}", f"--basetemp={folder / 'bench'}"]
+    command += ["-p", "no:cacheprovider", "--tb=no", "-q", "-r", "N", *options]
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert report.exists(), done.stdout + done.stderr
+    return {
+        provider["provider"]: {row["id"]: row for row in provider["clauses"]}
+        for provider in json.loads(report.read_bytes())["providers"]
+    }
+
+
+def failed(rows: Rows) -> set[str]:
+    """The clauses that failed."""
+    return {id for id, row in rows.items() if row["outcome"] == "failed"}

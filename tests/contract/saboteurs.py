@@ -182,7 +182,7 @@ class MissingFolderIsAnError(StoreSaboteur):
 
 @named_by("P6")
 class SavesAfterPlugging(StoreSaboteur):
-    """Keeps what it is to save in memory, and writes it when the operation is done."""
+    """Keeps what it is to save in memory, and writes it to disk when the operation is done."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -200,10 +200,13 @@ class SavesAfterPlugging(StoreSaboteur):
 
     @hookimpl
     def labprov_event(self, event: Event) -> None:
-        """Write all of it now."""
-        while event.kind == EventKind.OPERATION_DONE and self.late:
-            (workspace, lab), document = self.late.popitem()
-            super().save(workspace, lab, document)
+        """Write the lab's now."""
+        if event.kind == EventKind.OPERATION_DONE:
+            for (workspace, lab), document in list(self.late.items()):
+                if lab == event.lab:
+                    super().save(workspace, lab, document)
+                    if self.late.get((workspace, lab)) is document:
+                        del self.late[workspace, lab]
 
 
 @named_by("P9")
@@ -602,7 +605,7 @@ class RollsBackABatch(Saboteur):
         return [failed] * len(nodes)
 
 
-@named_by("I9 P14 R12 W5")
+@named_by("I9 P14 P16 R12 W5")
 class LeavesPortsBehind(Saboteur):
     """Cuts a port that it is to remove, and leaves it there."""
 

@@ -306,9 +306,7 @@ touch "/tmp/labprov-$1"
 """
 """A command that is hard to end; the file is there if it came to its end by itself."""
 SEARCH = """
-for file in /proc/[0-9]*/cmdline; do
-    tr '\\0' ' ' < "$file" 2>&- | grep -qF "$1$2" && echo "$file"
-done
+printf %s%s "$1" "$2" | grep -slF -f - /proc/[0-9]*/cmdline
 :
 """
 """Names the processes that have both arguments, put together, in their command lines."""

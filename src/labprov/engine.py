@@ -162,9 +162,9 @@ class NodeSpec:
 
     node: Node
     runtime_name: str
+    holder_name: str = ""
     definition: str
     labels: Mapping[str, str]
-    holder_name: str = ""
     ports: tuple[Port, ...] = ()
     replaces: ObservedNode | None = None
     changed: frozenset[str] | None = None

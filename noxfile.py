@@ -114,8 +114,8 @@ def nightly(session: nox.Session) -> None:
     _pytest(session, "unit", *PARALLEL, "tests/unit")
     session.env["LABPROV_SABOTEURS"] = "all"
     _pytest(session, "contract", *PARALLEL, "tests/contract")
-    reference = ("--labprov-provider=labprov.contract.reference:ReferenceProvider", "--labprov-examples=10000")
-    _pytest(session, "reference", "-p", "labprov.contract", *reference)
+    reference = "--labprov-provider=labprov.contract.reference:ReferenceProvider"
+    _pytest(session, "reference", "-p", "labprov.contract", reference, "--labprov-examples=10000")
     _pytest(session, "engines", *ALL_ENGINES)
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
 from attrs import field, frozen
 
+from labprov.events import Event
 from labprov.host import Host
 from labprov.model import Endpoint, Node
 from labprov.timeouts import Timeouts
 
 DEFAULT_MTU = 9500
 """Bytes; what a wire gets where the topology names none: 9000-byte frames pass, as with containerlab."""
+
+
+def _unheard(_: Event) -> None:
+    """Where nobody listens."""
 
 
 @frozen(kw_only=True)
@@ -25,6 +30,10 @@ class Scope:
         ``logs/`` of it, in a folder of the lab's.
     :param lab: the lab's id; None: every lab.
     :param prefix: what runtime names begin with.
+    :param bridge: the Open vSwitch bridge that ports meet on; empty where no lab is meant.
+    :param shared: whether that bridge was named by somebody, to be shared between labs; labprov then changes
+        no setting of one that it did not make.
+    :param emit: tells the observers what happens meanwhile, as an image that is pulled.
     """
 
     host: Host
@@ -32,7 +41,10 @@ class Scope:
     workspace: Path
     lab: str | None = None
     prefix: str = "labprov"
+    bridge: str = ""
+    shared: bool = False
     timeouts: Timeouts = field(factory=Timeouts)
+    emit: Callable[[Event], None] = field(default=_unheard, eq=False, repr=False)
 
 
 class NodeState(StrEnum):
@@ -138,6 +150,8 @@ class NodeSpec:
     """One node as a provider shall make it.
 
     :param runtime_name: what the engine calls it; the provider computes no names of its own.
+    :param holder_name: what the engine calls a thing beside the node that holds its network, where it needs
+        one.
     :param definition: the hash of all that can't change in place; goes into the labels.
     :param labels: identity in the engine, ``labprov.*`` keys; complete, to be attached as they are.
     :param ports: every data interface, in order, with its MAC.
@@ -148,6 +162,7 @@ class NodeSpec:
 
     node: Node
     runtime_name: str
+    holder_name: str = ""
     definition: str
     labels: Mapping[str, str]
     ports: tuple[Port, ...] = ()

@@ -88,9 +88,14 @@ def runtime_name(prefix: str, lab: str, node: str, taken: Mapping[str, Owner]) -
     return name
 
 
-def bridge_name(lab: str) -> str:
-    """The name of the lab's own bridge."""
-    return f"lp-{_digest(lab)[:10]}"
+def holder_name(runtime_name: str) -> str:
+    """The name of the thing beside a node that holds its network; no name that people would give a node."""
+    return f"{runtime_name}-holder-{_digest('holder', runtime_name)[:6]}"
+
+
+def bridge_name(workspace: str, lab: str) -> str:
+    """The name of the lab's own bridge; labs of one name in two workspaces have each their own."""
+    return f"lp-{_digest('bridge', workspace, lab)[:10]}"
 
 
 def _mac(lab: str, end: Endpoint, attempt: int) -> str:

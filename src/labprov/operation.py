@@ -59,7 +59,7 @@ class Operation:
         self.cancelled = cancelled
         self.workspace = Workspace(settings.workspace)
         self._until_saved = ExitStack()
-        self.survey = Survey(lab, name, settings, plugins, host)
+        self.survey = Survey(lab, name, settings, plugins, host, emit)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -177,7 +177,7 @@ class Operation:
         """The plan that makes the lab what is *desired*."""
         needed = self.survey.needed(desired, sources.saved) if desired and desired.machines else ()
         reaches_host = desired is not None and _reaches_host(desired)
-        shared = self.settings.bridge or (sources.saved.bridge if sources.saved else None)
+        shared = self.survey.shared_bridge
         facts = Facts(
             lab=self.lab,
             operation=self.name,
@@ -194,7 +194,7 @@ class Operation:
             ),
             host_interfaces=self.host.interfaces() if reaches_host else frozenset(),
             host_bridges=self.host.bridges() if reaches_host else frozenset(),
-            bridge=shared or identity.bridge_name(self.lab),
+            bridge=self.survey.bridge,
             shared_bridge=shared,
             keep=keep,
             reconfigure=reconfigure,

@@ -208,6 +208,7 @@ class _Reconciler:
         return NodeSpec(
             node=node,
             runtime_name=self.census.names[node.name],
+            holder_name=identity.holder_name(self.census.names[node.name]),
             definition=definition,
             labels=identity.labels(
                 lab=self.facts.lab,

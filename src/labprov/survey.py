@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from attrs import evolve, frozen
 
@@ -10,6 +10,7 @@ from labprov import allocation, identity
 from labprov import saved as topologies
 from labprov.engine import Observed, ProviderInfo, Scope
 from labprov.errors import DocumentCorrupt, Unavailable
+from labprov.events import Event
 from labprov.host import Host
 from labprov.kinds import load_catalogue
 from labprov.model import Allocations, Endpoint, Topology
@@ -73,9 +74,18 @@ class Survey:
 
     :param lab: the lab's id.
     :param purpose: the operation ("deploy").
+    :param emit: tells the observers.
     """
 
-    def __init__(self, lab: str, purpose: str, settings: Settings, plugins: Plugins, host: Host) -> None:
+    def __init__(
+        self,
+        lab: str,
+        purpose: str,
+        settings: Settings,
+        plugins: Plugins,
+        host: Host,
+        emit: Callable[[Event], None],
+    ) -> None:
         self.lab = lab
         self.purpose = purpose
         self.settings = settings
@@ -83,6 +93,14 @@ class Survey:
         self.host = host
         self.workspace = Workspace(settings.workspace)
         self.infos = Infos(plugins, host)
+        self.emit = emit
+        self.shared_bridge = settings.bridge
+        """The bridge that labs share, asked for now or, once everything was looked at, at the last deploy."""
+
+    @property
+    def bridge(self) -> str:
+        """The bridge that the lab's links meet on, where they need one."""
+        return self.shared_bridge or identity.bridge_name(self.workspace.id, self.lab)
 
     def scope(self, prefix: str) -> Scope:
         """The lab, as hooks are told of it."""
@@ -92,7 +110,10 @@ class Survey:
             workspace=self.workspace.path,
             lab=self.lab,
             prefix=prefix,
+            bridge=self.bridge,
+            shared=self.shared_bridge is not None,
             timeouts=self.settings.timeouts,
+            emit=self.emit,
         )
 
     def look(self, given: Topology | None, *, use_saved: bool = False) -> Sources:
@@ -104,6 +125,8 @@ class Survey:
         :raises DocumentCorrupt: the saved topology is bad, and nothing else says what is wanted.
         """
         saved, bad_saved = self._load_saved(needed=given is None)
+        if saved is not None and self.shared_bridge is None:
+            self.shared_bridge = saved.bridge
         if given is None and use_saved and saved is not None:
             given = saved.topology
         prefix = self._prefix(given, saved)

@@ -140,7 +140,7 @@ def test_given_macs_are_kept_and_checked() -> None:
 
 def test_device_names_fit_linux() -> None:
     """15 characters at most, whatever the names are."""
-    assert len(identity.bridge_name("x" * 63)) <= 15
+    assert len(identity.bridge_name("w" * 12, "x" * 63)) <= 15
 
 
 def test_definition_follows_what_cant_change_in_place() -> None:

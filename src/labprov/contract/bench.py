@@ -17,6 +17,7 @@ from labprov.engine import Capability, ObservedInterface, ObservedNode, Provider
 from labprov.events import Event
 from labprov.harness import Harness
 from labprov.host import Host
+from labprov.identity import bridge_name
 from labprov.lab import Lab
 from labprov.model import Endpoint, Link, Node, Topology, endpoint
 from labprov.plugins import Plugins
@@ -142,6 +143,7 @@ class Bench:
             workspace_id=workspace.id,
             workspace=workspace.path,
             lab=lab,
+            bridge=self.settings.bridge or (bridge_name(workspace.id, lab) if lab else ""),
             timeouts=self.settings.timeouts,
         )
 

@@ -20,7 +20,7 @@ from labprov.contract.targets import Target
 from labprov.engine import Alone, Capability, Join, Peer, Port
 from labprov.errors import LabprovError
 from labprov.harness import Harness
-from labprov.identity import bridge_name, macs
+from labprov.identity import macs
 from labprov.kinds import load_catalogue
 from labprov.lab import Lab
 from labprov.model import Link, Topology, endpoint
@@ -43,7 +43,7 @@ class TestLinks:
         for each in (lab, other):
             each.deploy().raise_failures()
         links = {(each.name, link) for each in (lab, other) for link in _links(each)}
-        with _ears(bench, lab, other) as ears, _host_port(lab.name, other.name) as overheard:
+        with _ears(bench, lab, other) as ears, _host_port(bench, lab.name, other.name) as overheard:
             for each in (lab, other):
                 ears.settle(each.name, *_links(each))
             wanted: dict[tuple[str, str], list[bytes]] = {}
@@ -404,11 +404,11 @@ def _check_carriers(bench: Bench, lab: Lab, *, down: set[str]) -> None:
 
 
 @contextmanager
-def _host_port(*labs: str) -> Iterator[Any]:
+def _host_port(bench: Bench, *labs: str) -> Iterator[Any]:
     """Hear the host's own ports of the labs' bridges, where there are such; whoever has them is root."""
     with ExitStack() as stack:
         ports = []
-        for name in {bridge_name(lab) for lab in labs} & {name for _, name in socket.if_nameindex()}:
+        for name in {bench.scope(lab).bridge for lab in labs} & {name for _, name in socket.if_nameindex()}:
             port = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003)))
             port.bind((name, 0x0003))
             port.settimeout(SILENCE)

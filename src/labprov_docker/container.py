@@ -143,7 +143,7 @@ def labels(spec: NodeSpec) -> dict[str, str]:
 
 
 def _environment(spec: NodeSpec) -> dict[str, str]:
-    """The node's variables, and the one that tells a virtual machine's image how many interfaces to expect."""
+    """The node's variables, and the one that tells a virtual machine how many interfaces to expect."""
     return {"CLAB_INTFS": str(len(spec.ports)), **environment(spec.node)}
 
 

@@ -106,7 +106,7 @@ def _volume(text: str) -> dict[str, Any]:
     if text.count(":") > 2 or not _is_target(target) or wrong_name or (":" in text and not name):
         raise InvalidInput(
             f"the volume {text!r} is not target or name:target[:options]",
-            remedy="Correct the node's volumes; targets are absolute, a path of the host belongs under binds.",
+            remedy="Correct the node's volumes; targets are absolute, paths of the host belong in binds.",
         )
     if options - _VOLUME_OPTIONS or {"ro", "rw"} <= options:
         raise InvalidInput(

@@ -76,13 +76,15 @@ def binds(node: Node) -> list[Bind]:
 def check_sources(node: Node) -> None:
     """Look whether the binds' sources and the devices are there: Docker would make a missing one a folder.
 
-    :raises InvalidInput: one is missing, or can't be looked at.
+    :raises InvalidInput: one is missing.
     """
     sources = [("bind's source", bind.source, "binds") for bind in binds(node)]
     sources += [("device", device["PathOnHost"], "devices") for device in devices(node)]
     for what, path, key in sources:
         try:
             os.stat(path)
+        except PermissionError:
+            continue  # this user may not look; the engine may
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise InvalidInput(

@@ -32,7 +32,7 @@ SAID: dict[str, Any] = {
     "kind": "frr",
     "type": "small",
     "group": "spines",
-    "binds": ["/etc/hostname:/etc/frr/x:ro"],
+    "binds": ["/etc/passwd:/etc/frr/x:ro"],
     "volumes": ["data:/data:ro"],
     "tmpfs": {"/run": "rw,nosuid"},
     "devices": ["/dev/null"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from queue import SimpleQueue
 
 from attrs import evolve, field, mutable
 
@@ -31,6 +32,7 @@ from labprov.engine import (
     Scope,
 )
 from labprov.errors import EngineFailure, LabprovError, NodeNotRunning, Unavailable
+from labprov.events import Event, Watch
 from labprov.hookspecs import hookimpl
 from labprov.host import Host
 from labprov.model import Endpoint, Topology, natural
@@ -61,6 +63,12 @@ class Engine:
     processes: int = 1000
     interrupt: str | None = None
     """The hook in whose middle the caller is killed."""
+    listeners: list[SimpleQueue[Event | Exception | None]] = field(factory=list)
+
+    def tell(self, news: Event | Exception | None) -> None:
+        """Tell whoever listens: an event, an error, or (None) that there is no more."""
+        for listener in tuple(self.listeners):
+            listener.put(news)
 
     def write(self, what: str) -> None:
         """Note a write; die here if that was asked for."""
@@ -86,6 +94,7 @@ class MemoryProvider:
     name: str = "memory"
     engine: Engine = field(factory=Engine)
     info: ProviderInfo = INFO
+    tells_news: bool = True
 
     @hookimpl
     def labprov_provider_info(self, host: Host) -> ProviderInfo:
@@ -284,6 +293,25 @@ class MemoryProvider:
     def labprov_ready(self, scope: Scope, node: ObservedNode) -> Readiness:
         """Ready when it runs."""
         return Readiness(node.state == NodeState.RUNNING, f"it is {node.state}")
+
+    @hookimpl
+    def labprov_watch(self, scope: Scope) -> Watch | None:
+        """Tell what the test has the engine tell."""
+        self._fail("watch")
+        if not self.tells_news:
+            return None
+        news: SimpleQueue[Event | Exception | None] = SimpleQueue()
+        self.engine.listeners.append(news)
+        return Watch(self._told(news), lambda: news.put(None))
+
+    def _told(self, news: SimpleQueue[Event | Exception | None]) -> Iterator[Event]:
+        try:
+            while (item := news.get()) is not None:
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            self.engine.listeners.remove(news)
 
     # -- what happens behind labprov's back ---------------------------------------------------------------
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from labprov.labs import inspect_all as inspect_all
     from labprov.labs import known_labs as known_labs
     from labprov.labs import orphans as orphans
+    from labprov.labs import watch_all as watch_all
     from labprov.model import Allocations as Allocations
     from labprov.model import Endpoint as Endpoint
     from labprov.model import Link as Link
@@ -77,6 +78,7 @@ _HOMES = {
     "known_labs": "labs",
     "load_plugins": "plugins",
     "orphans": "labs",
+    "watch_all": "labs",
 }
 
 __all__ = sorted(_HOMES)

@@ -28,7 +28,7 @@ persists), ``prepare_lab``,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         Scope,
     )
     from labprov.errors import LabprovError
-    from labprov.events import Event
+    from labprov.events import Event, Watch
     from labprov.harness import Harness
     from labprov.host import Host
     from labprov.model import Allocations, Endpoint, Topology
@@ -298,10 +298,20 @@ def labprov_ready(scope: Scope, node: ObservedNode) -> Readiness | None:
 
 
 @hookspec(firstresult=True)
-def labprov_watch(scope: Scope) -> Iterator[Event] | None:
-    """Give the engine's own events of ``scope.lab`` (died, restarted, out of memory), as they come.
+def labprov_watch(scope: Scope) -> Watch | None:
+    """Listen to the engine's own news of ``scope.lab`` (died, restarted, out of memory), as they come.
 
-    :returns: an iterator that blocks until the next event; closing it ends the watch.
+    Called when somebody begins to listen. The engine is subscribed to before this returns, so that nothing
+    that happens afterwards is missed. Nothing is written anywhere.
+
+    :param scope: ``scope.lab`` None asks for every lab, but those of other workspaces. It is good until the
+        watch has ended, and so are connections made through ``scope.host``.
+    :returns: the events, and what ends them from another thread (see :class:`~labprov.events.Watch`). Each is
+        of the kind :attr:`~labprov.EventKind.NODE_CHANGED`, with ``lab`` and ``node`` by the node's labels,
+        ``message`` in words ("died (exit 137)", "out of memory", "paused") and ``state``: what the node is
+        doing since. The iterator raises :class:`~labprov.Unavailable` when the engine goes away; that it ends
+        though nobody closed it means the same.
+    :raises Unavailable: the engine can't be asked.
     """
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from attrs import evolve
 
-from labprov import linking, power
+from labprov import linking, power, watching
 from labprov.engine import Result
 from labprov.errors import InvalidInput, LabNotFound
 from labprov.events import Event, EventKind
@@ -22,18 +21,16 @@ from labprov.model import Endpoint, Link, Topology, checked_name, endpoint
 from labprov.node import NodeHandle
 from labprov.operation import Operation, no_node
 from labprov.plan import Plan
-from labprov.plugins import Plugins, load_plugins
+from labprov.plugins import Plugins, load_plugins, tell
 from labprov.report import NodeStatus, Report
 from labprov.settings import Settings
 from labprov.status import statuses
 from labprov.survey import Sources
+from labprov.watching import Watching
 from labprov.workspace import Workspace
 
 if TYPE_CHECKING:
     from labprov.topology import MissingFile, TopologyFile
-
-
-logger = logging.getLogger(__name__)
 
 
 class Lab:
@@ -176,12 +173,7 @@ class Lab:
 
     def _emit(self, event: Event) -> None:
         """Tell everybody; whoever raises is logged and harms nothing."""
-        try:
-            if self._on_event is not None:
-                self._on_event(event)
-        except Exception:
-            logger.exception("the caller's on_event raised on %s", event)
-        self.plugins.emit(event)
+        tell(self.plugins, self._on_event, event)
 
     def _wanted(self) -> Topology:
         if self.topology is None:
@@ -421,6 +413,28 @@ class Lab:
             sources = operation.look(None, use_saved=True)
             found = statuses(self.name, tuple(operation.there(sources).values()), sources.desired)
             return tuple(operation.or_foreign(status, sources) for status in found)
+
+    def watch(self) -> Watching:
+        """Listen to the engines' own news of this lab: what dies, starts, is paused, whoever did it.
+
+        What happens after this has returned is heard: by the observers, and by who iterates over what it
+        gives, which blocks until the next event. Providers that tell no news are named in a warning. ::
+
+            with lab.watch() as news:
+                for event in news:
+                    print(event.node, event.message)
+
+        :raises NotSupported: none of the providers that its nodes are on tells news.
+        :raises Unavailable: an engine does not answer; while iterating: it has gone away.
+        """
+        with self._operation("watch") as operation:
+            sources = operation.look(None, use_saved=True)
+            providers = {node.provider for node in operation.there(sources).values()}
+            if sources.desired is not None:
+                providers |= {node.provider for node in sources.desired.machines if node.provider}
+        return watching.watch(
+            self.settings, self.plugins, emit=self._emit, lab=self.name, providers=providers
+        )
 
     def __enter__(self) -> Self:
         report = self.deploy()

@@ -14,11 +14,12 @@ from labprov.facts import mine_of
 from labprov.host import Host
 from labprov.lab import Lab
 from labprov.model import checked_name
-from labprov.plugins import Plugins, load_plugins
+from labprov.plugins import Plugins, load_plugins, tell
 from labprov.provider import Provider
 from labprov.report import NodeStatus, Report
 from labprov.settings import Settings
 from labprov.status import statuses
+from labprov.watching import Watching, watch
 from labprov.workspace import Workspace
 
 
@@ -97,6 +98,23 @@ def inspect_all(settings: Settings, plugins: Plugins | None = None) -> tuple[Nod
             for status in statuses(lab, there, saved.topology if saved else None)
         ]
     return tuple(found)
+
+
+def watch_all(
+    settings: Settings,
+    plugins: Plugins | None = None,
+    *,
+    on_event: Callable[[Event], None] | None = None,
+) -> Watching:
+    """Listen to the engines' own news of all labs of the workspace (see :meth:`labprov.Lab.watch`).
+
+    Every provider that is available is listened to, also for labs that are deployed later.
+
+    :param on_event: hears what happens, beside the observers that are installed.
+    :raises NotSupported: no provider that is available tells news.
+    """
+    found = plugins or load_plugins()
+    return watch(settings, found, emit=lambda event: tell(found, on_event, event))
 
 
 def orphans(

@@ -170,6 +170,16 @@ class Plugins:
         return self._manager.subset_hook_caller(hook, remove_plugins=others)
 
 
+def tell(plugins: Plugins, on_event: Callable[[Event], None] | None, event: Event) -> None:
+    """Tell the caller's own listener and every observer; whoever raises is logged and harms nothing."""
+    try:
+        if on_event is not None:
+            on_event(event)
+    except Exception:
+        logger.exception("the caller's on_event raised on %s", event)
+    plugins.emit(event)
+
+
 def load_plugins() -> Plugins:
     """Everything that is installed: labprov's defaults, then each entry point of the group, on its own.
 

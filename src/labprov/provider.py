@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from labprov.engine import (
@@ -21,7 +21,7 @@ from labprov.engine import (
     Tap,
 )
 from labprov.errors import LabprovError, NotSupported, ProviderFault
-from labprov.events import Event
+from labprov.events import Watch
 from labprov.harness import Harness
 from labprov.host import Host
 from labprov.model import Endpoint, Topology
@@ -137,9 +137,9 @@ class Provider:
         """Whether the node is ready."""
         return self._call("labprov_ready", Readiness, scope=scope, node=node)
 
-    def watch(self, scope: Scope) -> Iterator[Event]:
+    def watch(self, scope: Scope) -> Watch:
         """The engine's own events."""
-        return self._call("labprov_watch", Iterator, scope=scope)
+        return self._call("labprov_watch", Watch, scope=scope)
 
     def console(self, scope: Scope, node: ObservedNode, method: str) -> ConsoleCommand:
         """How to reach the node's console."""

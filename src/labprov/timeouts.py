@@ -21,5 +21,8 @@ class Timeouts:
     stop: float = 10.0
     """For a process that was asked to end gracefully; after that it is killed."""
 
+    watch: float = 10.0
+    """For a provider's watch to end once it was closed."""
+
     helper: float = 300.0
     """For one batch of the privileged helper process."""

@@ -8,6 +8,7 @@ saboteur brings what is put in the place of a part of core while its clauses run
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -1088,6 +1089,16 @@ class NeedsTheTopology(Saboteur):
         if not Workspace(scope.workspace).topology(scope.lab or "").exists():
             raise EngineFailure("nobody knows what the lab was", lab=scope.lab)
         return super().labprov_remove_nodes(scope, nodes)
+
+
+@named_by("L7")
+class TellsOfNoAccident(Saboteur):
+    """Tells who listens what was asked of it, and not what went wrong."""
+
+    def news(self, scope: Scope, before: Observed, closed: threading.Event) -> Iterator[Event]:
+        for event in super().news(scope, before, closed):
+            if event.state is not NodeState.CRASHED:
+                yield event
 
 
 def emit_in_trust(self: Plugins, event: Event) -> None:

@@ -168,6 +168,29 @@ def converged(shell: Shell) -> bool:
     return False
 
 
+def test_a_killed_node_is_told(shell: Shell) -> None:
+    """Who listens hears what the kernel does to a node, and that recover starts it again; Ctrl-C ends it."""
+    shell("deploy", "-t", RING)
+    command = [*shell.command, "events", "--name", "ring", "-f", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as events:
+        assert events.stdout is not None
+        assert events.stderr is not None
+        assert "listening" in events.stderr.readline()
+        os.kill(int(node_processes(shell)["r3"].split()[0]), signal.SIGKILL)
+        assert told(events.stdout.readline()) == ("r3", "crashed", "died")
+        shell("recover", "--name", "ring")
+        assert told(events.stdout.readline()) == ("r3", "running", "started")
+        events.send_signal(signal.SIGINT)
+        assert events.communicate() == ("", "")
+    assert events.returncode == 0
+
+
+def told(line: str) -> tuple[str, str, str]:
+    """The node, its state and the words of a line of ``events``."""
+    event = json.loads(line)
+    return event["node"], event["state"], event["message"]
+
+
 @pytest.mark.engine("frr")
 def test_ospf_converges_after_a_killed_deploy(shell: Shell) -> None:
     """Real FRR: labprov is killed in each phase of the deploy, the next one finishes; OSPF converges."""

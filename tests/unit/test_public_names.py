@@ -45,6 +45,7 @@ PUBLIC = [
     "known_labs",
     "load_plugins",
     "orphans",
+    "watch_all",
 ]
 
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 from labprov.cli.failure import error_document
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from labprov.engine import Result
     from labprov.errors import LabprovError
+    from labprov.events import Event
     from labprov.report import NodeStatus, Report
 
 
@@ -32,6 +35,21 @@ def node_document(status: NodeStatus) -> dict[str, Any]:
             }
             for interface in status.interfaces
         ],
+    }
+
+
+def event_document(event: Event, heard: datetime) -> dict[str, Any]:
+    """One line of ``events``.
+
+    :param heard: when it was, with a time zone.
+    """
+    return {
+        "time": heard.isoformat(timespec="milliseconds"),
+        "kind": str(event.kind),
+        "lab": event.lab,
+        "node": event.node,
+        "state": str(event.state) if event.state else None,
+        "message": event.message,
     }
 
 

@@ -96,22 +96,28 @@ def add_globals(parser: argparse.ArgumentParser) -> None:
     add("-q", "--quiet", action="store_true", help="no progress and no remarks; warnings and errors stay")
 
 
-def add_selection(parser: argparse.ArgumentParser, *, all_labs: str = "") -> None:
-    """Add ``-t``, ``--name`` and, where *all_labs* says what it does, ``--all``: one of them at most."""
+ONLY_FILE = "the only *.clab.yml in the current folder"
+
+
+def add_selection(parser: argparse.ArgumentParser, *, all_labs: str = "", default: str = ONLY_FILE) -> None:
+    """Add ``-t``, ``--name`` and, where *all_labs* says what it does, ``--all``: one of them at most.
+
+    :param default: what is taken where none of them is given.
+    """
     group = parser.add_mutually_exclusive_group()
-    add_topology(group)
+    add_topology(group, default)
     group.add_argument("--name", metavar="LAB", help="the lab of that name, whether or not its file is there")
     if all_labs:
         group.add_argument("--all", action="store_true", help=all_labs)
 
 
-def add_topology(parser: argparse._ActionsContainer) -> None:
+def add_topology(parser: argparse._ActionsContainer, default: str = ONLY_FILE) -> None:
     """Add ``-t``."""
     parser.add_argument(
         "-t",
         "--topology",
         metavar="FILE",
-        help="topology file, '-' for standard input (default: the only *.clab.yml in the current folder)",
+        help=f"topology file, '-' for standard input (default: {default})",
     )
 
 

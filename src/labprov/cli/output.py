@@ -77,6 +77,10 @@ class Out:
         """Write *document*: two spaces, ASCII only, one newline at the end."""
         self._write(json.dumps(document, indent=2) + "\n")
 
+    def json_line(self, document: Any) -> None:
+        """Write *document* on one line, ASCII only."""
+        self._write(json.dumps(document) + "\n")
+
     def raw(self, data: bytes) -> None:
         """Write bytes unchanged."""
         with _writing():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from labprov.cli import checks, completion, deploying, links, nodes, removing, showing, validating
+from labprov.cli import checks, completion, deploying, events, links, nodes, removing, showing, validating
 from labprov.cli.options import GLOBAL_DEFAULTS, Commands, Parser, add_globals
 
 DESCRIPTION = "Bring network labs up on any provider, and keep them up."
@@ -30,6 +30,6 @@ def build_parser() -> Parser:
     commands = Commands(
         parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
     )
-    for group in (deploying, removing, showing, nodes, links, validating, checks, completion):
+    for group in (deploying, removing, showing, events, nodes, links, validating, checks, completion):
         group.register(commands)
     return parser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -28,6 +29,10 @@ NODE_WORDS = {
 }
 FAILURES = frozenset({EventKind.NODE_FAILED, EventKind.COMMAND_FAILED})
 """What went wrong is told once, by the report."""
+WHOLE = 100
+"""Per cent."""
+UPDATES = 4
+"""How often in a second the display is drawn anew."""
 ITEMS = frozenset(NODE_WORDS)
 """Events that are one item of the step under way."""
 
@@ -40,6 +45,10 @@ def sentence(event: Event) -> str | None:
             if event.count
             else f"{event.lab}: {event.message}"
         )
+    if event.kind is EventKind.PROGRESS:
+        subject = f"{event.lab}/{event.node}" if event.node else event.lab
+        done = ": done" if event.count >= WHOLE else ""
+        return f"{subject}: {event.message}{done}"
     if event.kind in NODE_WORDS:
         what = f"{event.lab}/{event.node}: {NODE_WORDS[event.kind]}"
         return f"{what}: {event.message}" if event.message and event.kind not in FAILURES else what
@@ -61,21 +70,42 @@ def display(stream: TextIO, write_line: Callable[[str], None]) -> Iterator[Displ
         yield Lines(write_line)
 
 
+Subject = tuple[str, str | None, str]
+"""What makes progress: a lab, perhaps a node, and what is done there."""
+
+
+def _subject(event: Event) -> Subject:
+    return event.lab, event.node, event.message
+
+
 class Lines:
-    """One line for each step and each node."""
+    """One line for each step and each node; of what makes progress, its beginning and its end."""
 
     def __init__(self, write_line: Callable[[str], None]) -> None:
         self.line = write_line
+        self._under_way: set[Subject] = set()
 
     def event(self, event: Event) -> None:
         """Print it, if it is worth a line."""
         text = sentence(event)
-        if text:
+        if text and (event.kind is not EventKind.PROGRESS or self._is_worth_a_line(event)):
             self.line(clean(text))
+
+    def _is_worth_a_line(self, event: Event) -> bool:
+        subject = _subject(event)
+        begun = subject in self._under_way
+        if event.count >= WHOLE:
+            self._under_way.discard(subject)
+            return True
+        self._under_way.add(subject)
+        return not begun
 
 
 class Bars:
-    """One bar for each step, with the node that was last heard of beside it."""
+    """One bar for each step, with the node that was last heard of beside it.
+
+    Below them is one for whatever makes progress just now; it goes when that is done, or when its step is.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console
@@ -90,19 +120,30 @@ class Bars:
             console=Console(file=stream, highlight=False, markup=False, emoji=False),
             redirect_stdout=False,
             redirect_stderr=False,
+            refresh_per_second=UPDATES,
         )
         self._steps: dict[str, TaskID] = {}
+        self._under_way: dict[Subject, TaskID] = {}
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Bars:
         self._progress.start()
         return self
 
     def __exit__(self, *unused: object) -> None:
+        with self._lock:
+            self._forget_what_is_under_way()
         self._progress.stop()
 
     def event(self, event: Event) -> None:
-        """Move the bars."""
-        if event.kind is EventKind.STEP_STARTED:
+        """Move the bars; from any thread."""
+        with self._lock:
+            self._event(event)
+
+    def _event(self, event: Event) -> None:
+        if event.kind is EventKind.PROGRESS:
+            self._go_on(event)
+        elif event.kind is EventKind.STEP_STARTED:
             description = clean(event.message)
             self._steps[event.message] = self._progress.add_task(description, total=event.count or 1, last="")
         elif event.kind is EventKind.STEP_DONE:
@@ -114,7 +155,24 @@ class Bars:
         """Print above the bars."""
         self._progress.console.print(text, soft_wrap=True)
 
+    def _go_on(self, event: Event) -> None:
+        subject = _subject(event)
+        if event.count >= WHOLE:
+            if subject in self._under_way:
+                self._progress.remove_task(self._under_way.pop(subject))
+            return
+        if subject not in self._under_way:
+            description = clean(event.message)
+            self._under_way[subject] = self._progress.add_task(description, total=WHOLE, last="")
+        task = self._under_way[subject]
+        self._progress.update(task, completed=event.count, last=clean(event.detail))
+
+    def _forget_what_is_under_way(self) -> None:
+        while self._under_way:
+            self._progress.remove_task(self._under_way.popitem()[1])
+
     def _finish(self, step: str) -> None:
+        self._forget_what_is_under_way()
         task = self._steps.pop(step, None)
         if task is not None:
             total = next(item.total for item in self._progress.tasks if item.id == task)

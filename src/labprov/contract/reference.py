@@ -50,10 +50,12 @@ from labprov.errors import (
     NodeNotRunning,
     Unavailable,
 )
+from labprov.events import Event, Watch
 from labprov.harness import Harness
 from labprov.hookspecs import hookimpl
 from labprov.host import Host
 from labprov.model import Endpoint, Node, Topology, natural
+from labprov.news import compare
 
 CLAIMS = frozenset(
     {
@@ -66,6 +68,8 @@ CLAIMS = frozenset(
         Capability.JSON_STORE,
     }
 )
+LOOKS_EVERY = 0.01
+"""Seconds between two looks of who listens to the news."""
 
 
 @mutable(eq=False)
@@ -336,6 +340,19 @@ class ReferenceProvider:
     def labprov_ready(self, scope: Scope, node: ObservedNode) -> Readiness:
         """Ready is who runs: there is nothing to boot."""
         return Readiness(node.state == NodeState.RUNNING, f"it is {node.state}")
+
+    @hookimpl
+    def labprov_watch(self, scope: Scope) -> Watch:
+        """Look again and again: a dictionary tells nobody that it has changed."""
+        closed = threading.Event()
+        return Watch(self.news(scope, self.labprov_observe(scope, frozenset()), closed), closed.set)
+
+    def news(self, scope: Scope, before: Observed, closed: threading.Event) -> Iterator[Event]:
+        """What differs between two looks."""
+        while not closed.wait(LOOKS_EVERY):
+            after = self.labprov_observe(scope, frozenset())
+            yield from compare(scope, before, after)
+            before = after
 
     @hookimpl
     def labprov_harness(self, scope: Scope) -> Harness:

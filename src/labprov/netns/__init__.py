@@ -23,6 +23,7 @@ from labprov.netns.nodes import (
 from labprov.netns.observing import labprov_observe
 from labprov.netns.running import labprov_console, labprov_exec, labprov_logs, labprov_ready
 from labprov.netns.suite import labprov_harness
+from labprov.netns.watching import labprov_watch
 
 __all__ = [
     "labprov_accept_nodes",
@@ -43,4 +44,5 @@ __all__ = [
     "labprov_start_nodes",
     "labprov_stop_nodes",
     "labprov_unplug",
+    "labprov_watch",
 ]

@@ -140,7 +140,9 @@ def remove(kernel: Kernel, items: Sequence[Named], logs: Sequence[str]) -> list[
             spaces[number] = space
 
     outcomes = _each(items, find)
-    end(first_processes({space.inode for space in spaces.values()}).values(), 0)
+    running = first_processes({space.inode for space in spaces.values()})
+    _power(kernel, [space for space in spaces.values() if space.inode in running], OFF)  # it did not crash
+    end(running.values(), 0)
 
     def take(number: int) -> None:
         if outcomes[number] is None and number in spaces:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import threading
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -163,7 +164,7 @@ class TestLifecycle:
 
     @clause("L7")
     def test_observers(self, bench: Bench) -> None:
-        """Events reach observers in order; an observer that raises breaks nothing."""
+        """Events reach observers in order, an engine's own too; an observer that raises breaks nothing."""
         topology = bench.topology("events", "a:eth1 b:eth1")
         one, two = Observer(), Observer()
         plugins = bench.new_plugins()
@@ -180,6 +181,8 @@ class TestLifecycle:
             if verb == lab.deploy:
                 _check_nodes_order(one.events)
         assert bench.nodes(lab.name) == {}
+        lab.deploy(wait=False).raise_failures()
+        _check_news(bench, lab, one)
 
 
 # -- L1 ---------------------------------------------------------------------------------------------------
@@ -328,6 +331,10 @@ def _check_deadline(lab: Lab) -> None:
 # -- L7 ---------------------------------------------------------------------------------------------------
 
 
+DEAF_AFTER = 60.0
+"""Seconds after which news that have not come won't come any more."""
+
+
 @mutable(eq=False)
 class Observer:
     """Hears and remembers."""
@@ -367,3 +374,27 @@ def _check_nodes_order(events: Sequence[Event]) -> None:
         wanted = [EventKind.NODE_CREATED, EventKind.NODE_STARTED, EventKind.NODE_READY]
         assert [kind for kind in own if kind in wanted][:2] == wanted[:2]
         assert own.index(EventKind.NODE_CREATED) < own.index(EventKind.NODE_STARTED)
+
+
+def _check_news(bench: Bench, lab: Lab, observer: Observer) -> None:
+    """While somebody listens, an accident is told of as it happens, to observers too."""
+    try:
+        news = lab.watch()
+    except NotSupported:
+        return
+    observer.events.clear()
+    heard: list[Event] = []
+    end = threading.Timer(DEAF_AFTER, news.close)
+    end.start()
+    with news:
+        bench.harness.kill_node(bench.scope(lab.name), bench.nodes(lab.name)["a"])
+        bench.attach(lab.name).stop(["b"]).raise_failures()
+        for event in news:
+            heard.append(event)
+            if event.node == "b":
+                break
+    end.cancel()
+    assert {(event.kind, event.lab) for event in heard} == {(EventKind.NODE_CHANGED, lab.name)}
+    assert ("a", NodeState.CRASHED) in {(event.node, event.state) for event in heard}
+    assert "b" in {event.node for event in heard}
+    assert observer.events == heard

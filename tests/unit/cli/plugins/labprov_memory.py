@@ -2,15 +2,17 @@
 
 Its "machine" knows four commands: ``echo WORDS``, ``bytes`` (an output that is no text), ``fail TEXT`` (says
 it on stderr, ends with 3) and ``wait FILE`` (ends once the file is there). ``$LABPROV_MEMORY_REFUSES`` names
-a node that it can't make, ``$LABPROV_MEMORY_HOLDS`` a file that it waits for when it creates.
+a node that it can't make, ``$LABPROV_MEMORY_HOLDS`` a file that it waits for when it creates; with
+``$LABPROV_MEMORY_IS_SILENT`` it tells no news.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from attrs import evolve
@@ -32,10 +34,12 @@ from labprov.engine import (
     Result,
     Scope,
 )
-from labprov.errors import DeadlineExceeded, EngineFailure, LabprovError, NodeNotRunning
+from labprov.errors import DeadlineExceeded, EngineFailure, LabprovError, NodeNotRunning, Unavailable
+from labprov.events import Event, Watch
 from labprov.hookspecs import hookimpl
 from labprov.host import Host
 from labprov.model import Endpoint
+from labprov.news import compare
 
 Nodes = dict[tuple[str, str, str], ObservedNode]
 """By workspace, lab and node."""
@@ -55,7 +59,9 @@ def _load() -> Nodes:
 def _save(nodes: Nodes) -> None:
     file = _file()
     assert file is not None
-    file.write_bytes(pickle.dumps(nodes))
+    written = file.with_name(f"{file.name}.{os.getpid()}")  # somebody may read meanwhile
+    written.write_bytes(pickle.dumps(nodes))
+    written.replace(file)
 
 
 def _change(
@@ -231,6 +237,25 @@ def labprov_exec(scope: Scope, node: ObservedNode, command: Sequence[str], timeo
 def labprov_logs(scope: Scope, node: ObservedNode) -> bytes:
     """What a node would print."""
     return b"booting " + node.node.encode() + b"\xff\n"
+
+
+@hookimpl
+def labprov_watch(scope: Scope) -> Watch | None:
+    """Compare what the file says with what it said, until the watch is closed or the file is gone."""
+    if os.environ.get("LABPROV_MEMORY_IS_SILENT"):
+        return None
+    closed = threading.Event()
+    return Watch(_news(scope, labprov_observe(scope, frozenset()), closed), closed.set)
+
+
+def _news(scope: Scope, before: Observed, closed: threading.Event) -> Iterator[Event]:
+    while not closed.wait(0.01):
+        file = _file()
+        if file is None or not file.parent.exists():
+            raise Unavailable("the memory is gone", provider="memory", remedy="Remember.")
+        after = labprov_observe(scope, frozenset())
+        yield from compare(scope, before, after)
+        before = after
 
 
 @hookimpl

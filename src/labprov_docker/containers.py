@@ -16,9 +16,12 @@ LABEL = "labprov."
 NODE, HOLDER, NETWORK = "node", "holder", "network"
 """Roles."""
 
+CONTAINER = "container"
+"""The label of a holder that says what the node's container is called."""
+
 CREATED = frozenset({"created", "configured", "initialized"})
 RUNNING, PAUSED, RESTARTING = "running", "paused", "restarting"
-_CONTAINER = "container:"
+_JOINED = "container:"
 _EXITED = re.compile(r"\((\d+)\)")
 
 Key = tuple[str, str]
@@ -75,9 +78,8 @@ class Container:
     @property
     def joined(self) -> str | None:
         """The id of the container whose network it shares, None where it has its own or the host's."""
-        return (
-            self.network_mode.removeprefix(_CONTAINER) if self.network_mode.startswith(_CONTAINER) else None
-        )
+        mode = self.network_mode
+        return mode.removeprefix(_JOINED) if mode.startswith(_JOINED) else None
 
 
 @frozen
@@ -95,15 +97,19 @@ class Pod:
         return found
 
     @property
-    def is_orphan(self) -> bool:
-        """Whether the node's container shares the network of a container that is not there any more."""
-        joined = self.node.joined if self.node else None
-        return joined is not None and self.holder is None
+    def parts(self) -> tuple[Container, ...]:
+        """What of it is there, the node's container first."""
+        return tuple(item for item in (self.node, self.holder) if item is not None)
 
     @property
-    def network_owner(self) -> Container | None:
-        """The container through whose process the network namespace can be reached, if any has one."""
-        return next((item for item in (self.holder, self.node) if item is not None and item.is_alive), None)
+    def is_parted(self) -> bool:
+        """Whether the node's container shares the network of another container than its holder.
+
+        It can't be started any more once that one is gone.
+        """
+        joined = self.node.joined if self.node else None
+        own = self.holder.id if self.holder else None
+        return joined is not None and joined != own
 
 
 def read(said: Mapping[str, Any]) -> Container:
@@ -157,15 +163,7 @@ def pods(found: Iterable[Container]) -> Iterator[Pod]:
             if before is None or (item.is_alive and not before.is_alive):
                 roles[item.label("role")] = item
     for roles in parts.values():
-        yield Pod(roles.get(NODE), _holder(roles))
-
-
-def _holder(roles: Mapping[str, Container]) -> Container | None:
-    """The holder, if it is the one whose network the node's container shares."""
-    node, holder = roles.get(NODE), roles.get(HOLDER)
-    if node is None or holder is None or node.joined in (None, holder.id):
-        return holder
-    return None
+        yield Pod(roles.get(NODE), roles.get(HOLDER))
 
 
 def pods_of_lab(scope: Scope) -> dict[str, Pod]:

@@ -38,7 +38,7 @@ def _first(pids: Collection[int]) -> int | None:
     ones = [(len(numbers), pid) for pid, (_, numbers) in status.items() if numbers[-1] == 1]
     if ones:
         return min(ones)[1]
-    top = [(_started(pid), pid) for pid, (parent, _) in status.items() if parent not in status]
+    top = [(started(pid), pid) for pid, (parent, _) in status.items() if parent not in status]
     return min(top)[1] if top else None
 
 
@@ -50,7 +50,7 @@ def _status(pid: int) -> tuple[int, list[int]] | None:
     return int(said[b"PPid"]), [int(number) for number in said.get(b"NSpid", said[b"Pid"]).split()]
 
 
-def _started(pid: int) -> int:
+def started(pid: int) -> int:
     """When it began, in the kernel's ticks; a process that has ended meanwhile comes last."""
     fields = read(pid, "stat").rpartition(b")")[2].split()
     return int(fields[19]) if len(fields) > 19 else 1 << 63

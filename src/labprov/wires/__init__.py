@@ -5,9 +5,31 @@ Everything that needs privileges is done by one helper process (:mod:`labprov.wi
 
 from __future__ import annotations
 
+from labprov.wires.alias import SpaceAlias
 from labprov.wires.client import Helper, helper
 from labprov.wires.holder import NODE_VARIABLE
-from labprov.wires.ports import plug, set_carrier, unplug
+from labprov.wires.ovs import Switch, remove_lab
+from labprov.wires.ovs import check as ovs_check
+from labprov.wires.ovsdb import silent as ovs_problem
+from labprov.wires.ports import Seen, label, observe, plug, remove_ports, set_carrier, switch, unplug
 from labprov.wires.rootfs import Bind
 
-__all__ = ["NODE_VARIABLE", "Bind", "Helper", "helper", "plug", "set_carrier", "unplug"]
+__all__ = [
+    "NODE_VARIABLE",
+    "Bind",
+    "Helper",
+    "Seen",
+    "SpaceAlias",
+    "Switch",
+    "helper",
+    "label",
+    "observe",
+    "ovs_check",
+    "ovs_problem",
+    "plug",
+    "remove_lab",
+    "remove_ports",
+    "set_carrier",
+    "switch",
+    "unplug",
+]

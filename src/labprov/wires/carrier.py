@@ -8,11 +8,12 @@ Helper side: standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import errno
+from collections.abc import Callable, Collection, Sequence
 
 from labprov.errors import EngineFailure, LabprovError, NodeNotFound
 from labprov.wires import links
-from labprov.wires.alias import PortAlias
+from labprov.wires.alias import HALF, PortAlias
 from labprov.wires.ends import End, Outcome, cut_to
 from labprov.wires.parking import Owner
 from labprov.wires.spaces import Kernel
@@ -57,6 +58,23 @@ def _unplug(wiring: Wiring, end: End) -> LabprovError | None:
         half = wiring.carry((end.space, link), parking, wiring.free_name(parking, alias))
         parking.run([links.change(half.index, alias=half_alias(alias, "half"), up=True)])
     return None
+
+
+def sweep(kernel: Kernel, owner: Owner, nodes: Collection[str]) -> None:
+    """Remove what is left on the host of wires of nodes that are gone.
+
+    The kernel removes it too, once it gets round to a namespace that nobody is in any more.
+    """
+    home, wiring = kernel.home, Wiring(kernel, owner)
+    for link in list(home.links.values()):
+        alias = PortAlias.parse(link.alias)
+        mine = alias is not None and alias.side == HALF and alias.lab == owner.lab and alias.node in nodes
+        if alias is not None and mine and link.name.startswith(wiring.stem(alias)):
+            try:
+                home.run([links.delete(link.index)])
+            except OSError as error:
+                if error.errno != errno.ENODEV:  # the kernel was quicker
+                    raise
 
 
 def set_carrier(kernel: Kernel, owner: Owner, ends: Sequence[Where], up: bool) -> list[Outcome]:

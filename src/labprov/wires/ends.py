@@ -33,6 +33,8 @@ class Order:
     mtu: int
     tag: int
     far: Mapping[str, Any]
+    checksums: bool = True
+    """False: what the node sends has its checksums filled in by the node itself."""
 
     @property
     def alias(self) -> PortAlias:
@@ -96,10 +98,13 @@ class Target:
     master: Link | None = None
     learn: bool = True
     on_host: bool = False
+    on_switch: bool = False
 
     def settle(self, name: str, alias: PortAlias) -> list[nl.Message]:
         """Label the half called *name*, put it on its bridge, and bring it up."""
         text = half_alias(alias, self.side)
+        if self.on_switch:  # which bridge it is on is the switch's business
+            return [links.change(name, silent=True), links.change(name, alias=text, up=True)]
         if self.master is None:
             return [links.change(name, alias=text, up=True, master=0)]
         enslave = links.change(name, alias=text, up=True, master=self.master.index)

@@ -129,6 +129,23 @@ def _names(_: Helper, request: Request) -> Any:
         return observing.names(kernel, request["lab"])
 
 
+def _ends(_: Helper, request: Request) -> Any:
+    with Kernel() as kernel:
+        return observing.ends(kernel, request["places"])
+
+
+def _label(_: Helper, request: Request) -> Any:
+    with Kernel() as kernel:
+        items = [(item["place"], SpaceAlias(**item["owner"])) for item in request["items"]]
+        return [told(nodes.label(kernel, place, owner)) for place, owner in items]
+
+
+def _sweep(_: Helper, request: Request) -> Any:
+    with Kernel() as kernel:
+        carrier.sweep(kernel, _owner(request), request["nodes"])
+    return True
+
+
 def _prepare(_: Helper, request: Request) -> Any:
     with Kernel() as kernel:
         return Parking(kernel, _owner(request)).ensure().name
@@ -172,7 +189,8 @@ def _remove_lab(_: Helper, request: Request) -> Any:
 def _plug(helper: Helper, request: Request) -> Any:
     orders = [Order(**item) for item in request["ports"]]
     with Kernel() as kernel:
-        outcomes = plugging.plug(kernel, _owner(request), orders, rootless=helper.rootless)
+        taken = request.get("taken", ())
+        outcomes = plugging.plug(kernel, _owner(request), orders, rootless=helper.rootless, taken=taken)
         return [told(outcome) for outcome in outcomes]
 
 
@@ -230,6 +248,9 @@ def _unname(_: Helper, request: Request) -> Any:
 _OPS: dict[str, Callable[[Helper, Request], Any]] = {
     "observe": _observe,
     "names": _names,
+    "ends": _ends,
+    "label": _label,
+    "sweep": _sweep,
     "prepare": _prepare,
     "create": _create,
     "start": _start,
@@ -248,6 +269,7 @@ _OPS: dict[str, Callable[[Helper, Request], Any]] = {
 _NOTHING: dict[str, Callable[[], Any]] = {
     "observe": lambda: {"nodes": [], "resources": [], "foreign": []},
     "names": dict,
+    "ends": list,
     "send": list,
     "listen": list,
     "heard": list,

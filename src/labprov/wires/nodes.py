@@ -63,6 +63,22 @@ def create(kernel: Kernel, items: Sequence[Create]) -> list[Outcome]:
     return _each(items, lambda number: _create(kernel, items[number]))
 
 
+def label(kernel: Kernel, place: str, owner: SpaceAlias) -> Outcome:
+    """Write whose the namespace at *place* is; one that is somebody else's keeps its label."""
+    try:
+        space = kernel.space(place)
+        if space is None:
+            return NodeNotFound("the node has no network namespace", lab=owner.lab, node=owner.node)
+        if space.owner is not None and not space.owner.same_owner(owner):
+            return EngineFailure(f"{place} is another node's", lab=owner.lab, node=owner.node)
+        kernel.relabel(space, owner)
+    except LabprovError as error:
+        return error
+    except (OSError, ValueError) as error:
+        return EngineFailure(f"the kernel refused: {error}", lab=owner.lab, node=owner.node)
+    return None
+
+
 def _create(kernel: Kernel, item: Create) -> None:
     check_sysctls(item.sysctls)
     space = kernel.owned(item.name, item.owner)

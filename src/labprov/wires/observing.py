@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from labprov.wires.alias import END, NODE, PortAlias, parse_bridge
+from labprov.wires.alias import END, HALF, NODE, PortAlias, parse_bridge
 from labprov.wires.links import Link
 from labprov.wires.processes import first_processes, read
 from labprov.wires.spaces import Kernel, Space
@@ -32,6 +32,26 @@ def observe(kernel: Kernel, lab: str | None, names: Collection[str]) -> Answer:
             *_bare(kernel, lab),
         ],
         "foreign": [space.name for space in everything if space.owner is None and space.name in names],
+    }
+
+
+def ends(kernel: Kernel, places: Sequence[str]) -> list[Answer | None]:
+    """The labels and data interfaces of the namespaces at *places*; None for one that is gone."""
+    spaces = [kernel.space(place) for place in places]
+    view = _View(kernel, [space for space in spaces if space is not None])
+    return [_place(space, view) if space is not None else None for space in spaces]
+
+
+def _place(space: Space, view: _View) -> Answer:
+    lo = space.links.get("lo")
+    found = ((link, PortAlias.parse(link.alias)) for link in space.links.values())
+    return {
+        "owner": lo.alias if lo else "",
+        "ends": [
+            {"lab": alias.lab, "node": alias.node, **view.interface(space, link, alias)}
+            for link, alias in found
+            if alias is not None and alias.side == END
+        ],
     }
 
 
@@ -135,11 +155,18 @@ class _View:
     def _half(self, alias: PortAlias, space: Space, link: Link, other: PortAlias) -> Answer | None:
         if other.cut is not None:
             return _peer(other.cut) if self._remembers(alias, other.cut) else None
+        if space is self._home and other.side == HALF and not self._on_bridge(link):
+            return {"type": "switch", "device": link.name}
         if link.master:
             return self._joined(space, link)
         if space is self._home:
             return {"type": "host", "name": link.name}
         return {"type": "alone"}
+
+    def _on_bridge(self, link: Link) -> bool:
+        """Whether a device on the host is on a Linux bridge: not on none, nor on Open vSwitch's datapath."""
+        master = self._home.by_index(link.master) if link.master else None
+        return master is not None and master.kind == "bridge"
 
     def _joined(self, space: Space, link: Link) -> Answer | None:
         master = space.by_index(link.master)

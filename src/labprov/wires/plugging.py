@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import errno
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from labprov.errors import Conflict, EngineFailure, LabprovError, NodeNotFound, NotSupported
-from labprov.wires import links
+from labprov.wires import links, offload
 from labprov.wires import netlink as nl
 from labprov.wires.alias import HALF, HOST_HALF, PortAlias
 from labprov.wires.ends import Order, Outcome, Port, Target, cut_to
 from labprov.wires.links import Link
 from labprov.wires.parking import Owner
 from labprov.wires.spaces import Kernel, Space
-from labprov.wires.wiring import Wiring, half_alias, is_end
+from labprov.wires.wiring import Wiring, half_alias, half_side, is_end
 
 
 class Plugger:
@@ -38,6 +38,8 @@ class Plugger:
         if self.rootless:
             raise _no_root(order)
         home = self.wiring.kernel.home
+        if far["type"] == "switch":
+            return Target(home, None, HALF, on_switch=True)
         if far["type"] == "host":
             self._clear(home, far["name"], order)
             return Target(home, far["name"], HOST_HALF)
@@ -152,7 +154,10 @@ class Plugger:
         space, other = half
         name = target.name or (other.name if space is target.space else None)
         name = name or self.wiring.free_name(target.space, port.alias)
-        if not self._settled(half, target, name, port):
+        if target.on_switch and space is target.space and other.name == name and half_side(other) == HALF:
+            if other.alias != half_alias(port.alias, HALF):  # another tag: the device stays as it is
+                space.run([links.change(other.index, alias=half_alias(port.alias, HALF))])
+        elif not self._settled(half, target, name, port):
             self.wiring.carry(half, target.space, name)
             target.space.run(target.settle(name, port.alias))
         port.adjust(link)
@@ -229,9 +234,14 @@ def _failure(error: OSError) -> EngineFailure:
     return EngineFailure(f"the kernel refused the interface: {error.strerror}")
 
 
-def plug(kernel: Kernel, owner: Owner, orders: Sequence[Order], *, rootless: bool) -> list[Outcome]:
-    """Make each port as ordered; one outcome for each."""
-    wiring = Wiring(kernel, owner)
+def plug(
+    kernel: Kernel, owner: Owner, orders: Sequence[Order], *, rootless: bool, taken: Collection[str] = ()
+) -> list[Outcome]:
+    """Make each port as ordered; one outcome for each.
+
+    :param taken: names that no new device may have.
+    """
+    wiring = Wiring(kernel, owner, taken)
     plugger = Plugger(wiring, rootless)
     outcomes: list[Outcome] = [None] * len(orders)
     ports: dict[int, Port] = {}
@@ -254,9 +264,22 @@ def plug(kernel: Kernel, owner: Owner, orders: Sequence[Order], *, rootless: boo
         if failed is not None:
             _note(outcomes, numbers, failed)
     batch.send()
+    for number, port in ports.items():
+        if outcomes[number] is None and not port.order.checksums:
+            outcomes[number] = _fill_checksums(port)
     for order, outcome in zip(orders, outcomes, strict=True):
         _place(outcome, order)
     return outcomes
+
+
+def _fill_checksums(port: Port) -> LabprovError | None:
+    """Have the node fill in the checksums of what it sends: a switch in user space passes empty ones on."""
+    try:
+        with port.space.entered():
+            offload.disable_transmit_checksums(port.order.interface)
+    except OSError as error:
+        return _failure(error)
+    return None
 
 
 def _number(ports: Sequence[Port]) -> None:

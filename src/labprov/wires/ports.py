@@ -2,54 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
 
-from labprov.engine import Alone, BridgeType, Far, HostEnd, Joined, Namespace, Peer, Place, Port, Scope
-from labprov.errors import LabprovError, NotSupported
-from labprov.model import Endpoint
+from attrs import frozen
+
+from labprov.engine import (
+    Alone,
+    BridgeType,
+    Far,
+    HostEnd,
+    Joined,
+    Namespace,
+    ObservedInterface,
+    Peer,
+    Place,
+    Port,
+    Scope,
+)
+from labprov.errors import EngineFailure, LabprovError, NotSupported
+from labprov.model import Endpoint, natural
+from labprov.wires import ovsdb
+from labprov.wires.alias import SpaceAlias
 from labprov.wires.client import helper
+from labprov.wires.ovs import USERSPACE, Switch, datapath, look, on_switch, put, remove
+from labprov.wires.ovs import far as far_of
+from labprov.wires.ovsdb import Database
 
 Outcome = Place | LabprovError
+K = TypeVar("K", bound=Hashable)
 
 
-def plug(scope: Scope, ports: Sequence[tuple[Port, Place]]) -> list[Outcome]:
-    """Make each port at its place as described, or change what is there to it: one helper batch.
+@frozen
+class Seen:
+    """A place as it is.
+
+    :param owner: whose it is, by the alias of its ``lo``; None: it carries no label of labprov's.
+    :param interfaces: its data interfaces, in natural order.
+    """
+
+    owner: SpaceAlias | None
+    interfaces: tuple[ObservedInterface, ...] = ()
+
+
+def plug(
+    scope: Scope, ports: Sequence[tuple[Port, Place]], *, alone: BridgeType = BridgeType.PARKING
+) -> list[Outcome]:
+    """Make each port at its place as described, or change what is there to it.
+
+    One helper batch, and one transaction of Open vSwitch's database where a port is on a bridge of its.
 
     :param ports: both ends of a :class:`~labprov.Peer` wire in one batch.
+    :param alone: where the other end of an interface without a link lies: in the lab's parking namespace, or
+        (``BridgeType.OVS``) on the lab's bridge, with a tag that nobody else has.
     :returns: for each port its place, or an error.
     :raises LabprovError: nothing is known of the batch.
-
-    A port on an Open vSwitch bridge, and one at a tap, is refused by :class:`~labprov.NotSupported`: there
-    is no gateway to Open vSwitch yet.
     """
-    outcomes: list[Outcome | None] = [_refused(port, place) for port, place in ports]
+    outcomes: list[Outcome | None] = [_refused(place, port) for port, place in ports]
     todo = [number for number, outcome in enumerate(outcomes) if outcome is None]
-    if todo:
-        orders = [_order(scope, *ports[number]) for number in todo]
-        answers = helper(scope).batch("plug", lab=scope.lab, ports=orders)
-        for number, answer in zip(todo, answers, strict=True):
-            outcomes[number] = answer
+    switched = [number for number in todo if on_switch(ports[number][0].far, alone)]
+    if not todo:
+        return [outcome or place for outcome, (_, place) in zip(outcomes, ports, strict=True)]
+    taken: list[str] = []
+    checksums = True
+    if switched:
+        taken = sorted(ovsdb.read(scope.host).ports)
+        checksums = datapath() != USERSPACE
+    orders = [_order(scope, *ports[number], number in switched, checksums) for number in todo]
+    answers = helper(scope).batch("plug", lab=scope.lab, ports=orders, taken=taken)
+    for number, answer in zip(todo, answers, strict=True):
+        outcomes[number] = answer
+    placed = [number for number in switched if outcomes[number] is None]
+    devices = _devices(scope, [ports[number] for number in placed])
+    for number, answer in zip(placed, put(scope, devices), strict=True):
+        outcomes[number] = answer
     return [outcome or place for outcome, (_, place) in zip(outcomes, ports, strict=True)]
 
 
-def _refused(port: Port, place: Place) -> LabprovError | None:
-    if isinstance(place, Namespace) and not _is_ovs(port.far):
+def _refused(place: Place, port: Port) -> LabprovError | None:
+    if isinstance(place, Namespace):
         return None
-    what = "an Open vSwitch bridge" if _is_ovs(port.far) else "a tap"
     return NotSupported(
-        f"a port can't be put on {what} yet",
+        "a port can't be put at a tap yet",
         node=port.end.node,
         interface=port.end.interface,
-        remedy="Use links between namespaces, or a node of kind bridge.",
+        remedy="Use a node whose place is a network namespace.",
     )
 
 
-def _is_ovs(far: Far) -> bool:
-    return isinstance(far, Joined) and far.type is BridgeType.OVS
-
-
-def _order(scope: Scope, port: Port, place: Place) -> dict[str, Any]:
+def _order(scope: Scope, port: Port, place: Place, switched: bool, checksums: bool) -> dict[str, Any]:
     assert isinstance(place, Namespace)  # the others were refused before
     return {
         "place": place.path,
@@ -60,7 +102,8 @@ def _order(scope: Scope, port: Port, place: Place) -> dict[str, Any]:
         "mac": port.mac,
         "mtu": port.mtu,
         "tag": port.tag,
-        "far": _far(port.far),
+        "far": {"type": "switch"} if switched else _far(port.far),
+        "checksums": checksums or not switched,
     }
 
 
@@ -76,6 +119,112 @@ def _far(far: Far) -> dict[str, Any]:
             return {"type": "alone"}
 
 
+def _devices(scope: Scope, ports: Sequence[tuple[Port, Place]]) -> list[tuple[Port, str]]:
+    """Each port with the name of its other end on the host."""
+    if not ports:
+        return []
+    found = _ends_at(scope, [place for _, place in ports])
+    devices = []
+    for port, place in ports:
+        ends = found.get(place, {"ends": []})["ends"]
+        name = next((end["far"]["device"] for end in ends if _is_at(end, port)), None)
+        if name is None:
+            raise EngineFailure(
+                "the interface vanished while it was plugged",
+                lab=scope.lab,
+                node=port.end.node,
+                interface=port.end.interface,
+                remedy="Do it again.",
+            )
+        devices.append((port, name))
+    return devices
+
+
+def _is_at(end: Mapping[str, Any], port: Port) -> bool:
+    where = (end["node"], end["name"]) == (port.end.node, port.end.interface)
+    return where and end["far"] is not None and end["far"]["type"] == "switch"
+
+
+def _ends_at(scope: Scope, places: Sequence[Place]) -> dict[Place, Any]:
+    """What the helper says of places; one that is gone is not in it."""
+    wanted = [place for place in dict.fromkeys(places) if isinstance(place, Namespace)]
+    said = helper(scope).request("ends", places=[place.path for place in wanted])
+    said = said or [None] * len(wanted)  # nothing can be there for a user who has no namespaces
+    return {place: item for place, item in zip(wanted, said, strict=True) if item is not None}
+
+
+def observe(scope: Scope, places: Mapping[K, Namespace]) -> dict[K, Seen]:
+    """Look at places and at what their interfaces really lead to.
+
+    :param places: by whatever the caller knows them by.
+    :returns: the places that are there, by the same keys.
+    :raises LabprovError: the kernel or the switch can't be asked.
+    """
+    if not places:
+        return {}
+    said = _ends_at(scope, list(places.values()))
+    switched = any(_on_switch(end) for item in said.values() for end in item["ends"])
+    database = ovsdb.read(scope.host) if switched else ovsdb.Database()
+    return {key: _seen(said[place], database) for key, place in places.items() if place in said}
+
+
+def _on_switch(end: Mapping[str, Any]) -> bool:
+    return end["far"] is not None and end["far"]["type"] == "switch"
+
+
+def _seen(said: Mapping[str, Any], database: Database) -> Seen:
+    owner = SpaceAlias.parse(said["owner"])
+    own = [
+        end for end in said["ends"] if owner is None or (end["lab"], end["node"]) == (owner.lab, owner.node)
+    ]
+    found = [_interface(end, database, owner.workspace if owner else "") for end in own]
+    return Seen(owner, tuple(sorted(found, key=lambda item: natural(item.name))))
+
+
+def _interface(said: Mapping[str, Any], database: Database, workspace: str) -> ObservedInterface:
+    other, tag, device = far(said["far"]), said["tag"], None
+    if _on_switch(said):
+        device = said["far"]["device"]
+        row = database.ports.get(device)
+        other = far_of(database, row, (said["lab"], Endpoint(said["node"], said["name"]), workspace))
+        tag = row.tag if row else None
+    return ObservedInterface(
+        name=said["name"],
+        mac=said["mac"],
+        tag=tag,
+        far=other,
+        mtu=said["mtu"],
+        up=said["up"],
+        device=device,
+    )
+
+
+def label(scope: Scope, items: Sequence[tuple[Namespace, SpaceAlias]]) -> list[LabprovError | None]:
+    """Write whose a namespace is, and whether its node shall run, into the alias of its ``lo``.
+
+    One that belongs to somebody else is an error and keeps its label.
+    """
+    words = [{"place": place.path, "owner": asdict(alias)} for place, alias in items]
+    return helper(scope).batch("label", items=words) if items else []
+
+
+def switch(scope: Scope, provider: str) -> Switch:
+    """What is on Open vSwitch beside the ports of nodes; nothing where there is no Open vSwitch.
+
+    :raises LabprovError: it is there and can't be asked.
+    """
+    if ovsdb.silent(scope.host) is not None:
+        return Switch()
+    return look(ovsdb.read(scope.host), scope, provider)
+
+
+def remove_ports(scope: Scope, nodes: Collection[str]) -> None:
+    """Remove what nodes that are gone had on the host: ports of the switch, and the other ends of veths."""
+    if nodes:
+        remove(scope, nodes=nodes)
+        helper(scope).request("sweep", lab=scope.lab, nodes=sorted(nodes))
+
+
 def far(said: Mapping[str, Any] | None) -> Far | None:
     """What the helper says of the other end, in labprov's words."""
     if said is None:
@@ -87,13 +236,19 @@ def far(said: Mapping[str, Any] | None) -> Far | None:
             return Joined(said["bridge"], BridgeType(said["bridge_type"]), said["learn"])
         case "host":
             return HostEnd(said["name"])
+        case "switch":
+            return None  # the switch knows
         case _:
             return Alone()
 
 
 def unplug(scope: Scope, ends: Sequence[tuple[Endpoint, Namespace]]) -> list[LabprovError | None]:
     """Remove interfaces from places that stay; a peer's own interface stays too, alone."""
-    return helper(scope).batch("unplug", **_ends(scope, ends))
+    said = _ends_at(scope, [place for _, place in ends])
+    outcomes = helper(scope).batch("unplug", **_ends(scope, ends))
+    if any(_on_switch(end) for item in said.values() for end in item["ends"]):
+        remove(scope, ends=[end for end, _ in ends])
+    return outcomes
 
 
 def set_carrier(

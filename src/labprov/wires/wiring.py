@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import string
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from labprov.wires import links
 from labprov.wires import netlink as nl
@@ -75,9 +75,13 @@ def _joined(one: Found, two: Found) -> bool:
 
 
 class Wiring:
-    """The wires of one lab."""
+    """The wires of one lab.
 
-    def __init__(self, kernel: Kernel, owner: Owner) -> None:
+    :param taken: names that no new device may have: a switch still knows a device that is gone by them.
+    """
+
+    def __init__(self, kernel: Kernel, owner: Owner, taken: Collection[str] = ()) -> None:
+        self._taken = frozenset(taken)
         self.kernel = kernel
         self.owner = owner
         self.parking = Parking(kernel, owner)
@@ -108,9 +112,14 @@ class Wiring:
 
     def free_name(self, space: Space, alias: PortAlias) -> str:
         """A name in *space* for the other side of that end: ``lp``, ten digits, the next free letter."""
-        stem = "lp" + digest(self.owner.workspace, alias.lab, alias.node, alias.interface)
+        stem = self.stem(alias)
         names = [stem, *(stem + letter for letter in string.ascii_lowercase)]
-        return next(name for name in names if name not in space.links)
+        used = self._taken if space is self.kernel.home else frozenset()
+        return next(name for name in names if name not in space.links and name not in used)
+
+    def stem(self, alias: PortAlias) -> str:
+        """What the names of the other sides of that end begin with."""
+        return "lp" + digest(self.owner.workspace, alias.lab, alias.node, alias.interface)
 
     def part(self, keep: Found, leave: Found, *, cut: bool = False) -> None:
         """Take two ends of one wire apart: *keep* is untouched, *leave* is made anew; both have halves then.
@@ -215,6 +224,12 @@ def _half(end: PortAlias, cut: PortAlias | None = None) -> str:
 def half_alias(end: PortAlias, side: str, cut: tuple[str, str] | None = None) -> str:
     """The alias of the other side of *end*."""
     return PortAlias(end.lab, end.node, end.interface, end.tag, side, cut).text()
+
+
+def half_side(link: Link) -> str | None:
+    """Which other side of an end it is; None: none, or an end itself."""
+    alias = PortAlias.parse(link.alias)
+    return (alias.side or None) if alias is not None else None
 
 
 def is_end(link: Link) -> bool:

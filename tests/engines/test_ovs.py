@@ -1,0 +1,317 @@
+"""Wires over a real Open vSwitch: what is plugged, seen, re-pointed and taken away again."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from labprov import wires
+from labprov.contract.suite.frames import kinds
+from labprov.engine import Alone, BridgeType, Far, Joined, Namespace, ObservedInterface, Port, Scope
+from labprov.errors import EngineFailure, ForeignResource, Unavailable
+from labprov.host import Host
+from labprov.model import Endpoint
+from labprov.wires import Helper, SpaceAlias, ovsdb
+from labprov.wires.alias import ON
+from tests.engines.netns.rig import mac_of
+from tools.engines import ENGINES, restart
+
+pytestmark = pytest.mark.engine("root", "ovs")
+
+
+def run(*words: str) -> str:
+    """Run a program that has to succeed."""
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+
+
+class Lab:
+    """Namespaces of our own, as somebody else's engine would make them, and their ports."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.places: dict[str, Namespace] = {}
+
+    def node(self, name: str) -> None:
+        path = f"lpt-{self.scope.lab}-{name}"
+        run("ip", "netns", "add", path)
+        self.places[name] = Namespace(f"/run/netns/{path}")
+        alias = SpaceAlias("node", self.scope.lab or "", name, "lpt", self.scope.workspace_id, power=ON)
+        assert wires.label(self.scope, [(self.places[name], alias)]) == [None]
+
+    def lose(self, name: str) -> None:
+        """Lose a namespace with all that is in it."""
+        run("ip", "netns", "delete", f"lpt-{self.scope.lab}-{name}")
+
+    def port(self, end: str, tag: int, far: Far | None = None) -> tuple[Port, Namespace]:
+        node, _, name = end.partition(":")
+        found = Endpoint(node, name)
+        joined = far or Joined(self.scope.bridge, BridgeType.OVS)
+        return Port(end=found, index=0, mac=mac_of(found), tag=tag, far=joined), self.places[node]
+
+    def plug(self, *ports: tuple[Port, Namespace]) -> None:
+        outcomes = wires.plug(self.scope, ports, alone=BridgeType.OVS)
+        assert outcomes == [place for _, place in ports], [str(outcome) for outcome in outcomes]
+
+    def link(self, a: str, b: str, tag: int) -> None:
+        self.plug(self.port(a, tag), self.port(b, tag))
+
+    def interface(self, end: str) -> ObservedInterface | None:
+        node, _, name = end.partition(":")
+        seen = wires.observe(self.scope, self.places)
+        found = seen[node].interfaces if node in seen else ()
+        return next((item for item in found if item.name == name), None)
+
+    def far(self, end: str) -> Far | None:
+        found = self.interface(end)
+        return found.far if found else None
+
+    def heard(self, sender: str, receiver: str, frames: dict[str, bytes]) -> list[str]:
+        """The frames of those sent by the one that come to the other, each once and unchanged."""
+        helper = wires.helper(self.scope)
+        node, _, name = receiver.partition(":")
+        with Helper(self.scope.workspace_id, self.scope.workspace, 60.0) as ears:
+            number = ears.request("listen", place=self.places[node].path, interface=name)
+            node, _, name = sender.partition(":")
+            place = self.places[node].path
+            for frame in frames.values():
+                helper.request("send", place=place, interface=name, frame=_said(frame))
+            got: list[str] = []
+            while len(got) < len(frames):
+                part = ears.request("heard", listener=number, seconds=1.0)
+                if not part:
+                    break
+                got += part
+        return [kind for kind, frame in frames.items() if got.count(_said(frame)) == 1]
+
+
+def _said(frame: bytes) -> str:
+    import base64
+
+    return base64.b64encode(frame).decode()
+
+
+@pytest.fixture
+def scope(tmp_path: Path) -> Iterator[Scope]:
+    """Give a lab's scope; its bridge must be gone at the end."""
+    name = uuid.uuid4().hex[:8]
+    with Host() as host:
+        yield Scope(host=host, workspace_id=name, workspace=tmp_path, lab=f"sw{name}", bridge=f"lp-{name}")
+        left = [row for row in ovsdb.read(host).ports.values() if row.ids.get("labprov.workspace") == name]
+        for bridge in {row.bridge for row in left}:
+            run("ovs-vsctl", "--if-exists", "del-br", bridge)
+    assert left == []
+
+
+@pytest.fixture
+def lab(scope: Scope) -> Iterator[Lab]:
+    """Give a lab, and take it away."""
+    lab = Lab(scope)
+    yield lab
+    for name in lab.places:
+        subprocess.run(["ip", "netns", "delete", f"lpt-{scope.lab}-{name}"], check=False, capture_output=True)
+    wires.remove_ports(scope, list(lab.places))
+    wires.remove_lab(scope)
+
+
+def test_a_link_over_the_switch_is_a_wire(lab: Lab) -> None:
+    """All kinds of frames arrive once, bit for bit, both ways, and a third port hears none."""
+    for name in "abc":
+        lab.node(name)
+    lab.link("a:eth1", "b:eth1", 100)
+    lab.plug(lab.port("c:eth1", 101, Alone()))
+    for one, two in (("a:eth1", "b:eth1"), ("b:eth1", "a:eth1")):
+        macs = [mac_of(Endpoint(*end.split(":"))) for end in (one, two)]
+        frames = kinds(macs[0], macs[1])
+        assert lab.heard(one, two, frames) == list(frames)
+        assert lab.heard(one, "c:eth1", kinds(macs[0], macs[1])) == []
+
+
+def test_what_is_plugged_is_seen(lab: Lab) -> None:
+    """Each interface is seen with the MAC, tag, MTU and far that it was given."""
+    for name in "ab":
+        lab.node(name)
+    segment = Joined(lab.scope.bridge, BridgeType.OVS, learn=True)
+    wanted = [
+        lab.port("a:eth1", 100),
+        lab.port("a:eth2", 101, Alone()),
+        lab.port("a:eth10", 102, segment),
+        lab.port("b:eth1", 100),
+    ]
+    lab.plug(*wanted)
+    seen = wires.observe(lab.scope, lab.places)
+    assert [item.name for item in seen["a"].interfaces] == ["eth1", "eth2", "eth10"]
+    for port, _ in wanted:
+        item = lab.interface(str(port.end))
+        assert item is not None
+        assert (item.mac, item.tag, item.far, item.mtu, item.up) == (
+            port.mac,
+            port.tag,
+            port.far,
+            port.mtu,
+            True,
+        )
+    assert seen["a"].owner is not None
+    assert (seen["a"].owner.node, seen["a"].owner.power) == ("a", ON)
+    bridge = ovsdb.read(lab.scope.host).bridges[lab.scope.bridge]
+    assert bridge.flood == {100, 101}
+    before = ovsdb.read(lab.scope.host)
+    lab.plug(*wanted)
+    assert ovsdb.read(lab.scope.host) == before, "plugging what is plugged changes nothing"
+
+
+def test_another_tag_moves_no_device(lab: Lab) -> None:
+    """A port gets its new tag in place: the device on the host, and what the node has, stay."""
+    for name in "abc":
+        lab.node(name)
+    lab.link("a:eth1", "b:eth1", 100)
+    lab.plug(lab.port("c:eth1", 101, Alone()))
+    before = lab.interface("a:eth1")
+    lab.plug(lab.port("a:eth1", 101), lab.port("c:eth1", 101), lab.port("b:eth1", 102, Alone()))
+    after = lab.interface("a:eth1")
+    assert before is not None
+    assert after == evolve(before, tag=101)
+    assert lab.far("b:eth1") == Alone()
+    frames = kinds(mac_of(Endpoint("a", "eth1")), mac_of(Endpoint("c", "eth1")))
+    assert lab.heard("a:eth1", "c:eth1", frames) == list(frames)
+    assert lab.heard("a:eth1", "b:eth1", frames) == []
+
+
+def test_a_lost_bridge_comes_back(lab: Lab) -> None:
+    """Where the bridge was deleted the ends lead nowhere, and are whole when plugged again."""
+    for name in "ab":
+        lab.node(name)
+    lab.link("a:eth1", "b:eth1", 100)
+    run("ovs-vsctl", "del-br", lab.scope.bridge)
+    assert lab.far("a:eth1") is None
+    lab.link("a:eth1", "b:eth1", 100)
+    frames = kinds(mac_of(Endpoint("a", "eth1")), mac_of(Endpoint("b", "eth1")))
+    assert lab.heard("a:eth1", "b:eth1", frames) == list(frames)
+
+
+def test_a_lost_node_comes_back(lab: Lab) -> None:
+    """A namespace made anew gets a port with a device that the switch has never seen."""
+    for name in "ab":
+        lab.node(name)
+    lab.link("a:eth1", "b:eth1", 100)
+    for _ in range(3):
+        lab.lose("a")
+        lab.node("a")
+        lab.plug(lab.port("a:eth1", 100))
+        frames = kinds(mac_of(Endpoint("b", "eth1")), mac_of(Endpoint("a", "eth1")))
+        assert lab.heard("b:eth1", "a:eth1", frames) == list(frames)
+    assert len(ovsdb.read(lab.scope.host).bridges[lab.scope.bridge].ports) == 3
+
+
+@pytest.mark.parametrize("daemon", ["ovs-vswitchd", "ovsdb-server"])
+def test_a_restart_of_the_switch_is_survived(lab: Lab, daemon: str) -> None:
+    """Once the switch runs again, the links do."""
+    for name in "ab":
+        lab.node(name)
+    lab.link("a:eth1", "b:eth1", 100)
+    restart(ENGINES["ovs"], daemon)
+    lab.plug(lab.port("a:eth1", 100), lab.port("b:eth1", 100))
+    assert lab.far("a:eth1") == lab.far("b:eth1") == Joined(lab.scope.bridge, BridgeType.OVS)
+    frames = kinds(mac_of(Endpoint("a", "eth1")), mac_of(Endpoint("b", "eth1")))
+    assert lab.heard("a:eth1", "b:eth1", frames) == list(frames)
+
+
+def test_carrier(lab: Lab) -> None:
+    """A port that was taken down is seen so, and keeps its tag."""
+    for name in "ab":
+        lab.node(name)
+    lab.link("a:eth1", "b:eth1", 100)
+    ends = [(Endpoint("a", "eth1"), lab.places["a"])]
+    assert wires.set_carrier(lab.scope, ends, False) == [None]
+    item = lab.interface("a:eth1")
+    assert item is not None
+    assert (item.up, item.tag) == (False, 100)
+    assert wires.set_carrier(lab.scope, ends, True) == [None]
+    frames = kinds(mac_of(Endpoint("a", "eth1")), mac_of(Endpoint("b", "eth1")))
+    assert lab.heard("a:eth1", "b:eth1", frames) == list(frames)
+
+
+def test_unplug_leaves_the_other_end_alone(lab: Lab) -> None:
+    """The interface and its port are gone; those of the other node stay."""
+    for name in "ab":
+        lab.node(name)
+    lab.link("a:eth1", "b:eth1", 100)
+    assert wires.unplug(lab.scope, [(Endpoint("a", "eth1"), lab.places["a"])]) == [None]
+    assert lab.interface("a:eth1") is None
+    assert lab.interface("b:eth1") is not None
+    assert len(ovsdb.read(lab.scope.host).bridges[lab.scope.bridge].ports) == 2
+    assert wires.unplug(lab.scope, [(Endpoint("a", "eth1"), lab.places["a"])]) == [None]
+
+
+def test_a_foreign_bridge_is_not_taken(lab: Lab) -> None:
+    """A bridge of that name that is not the lab's is a conflict, and stays as it is."""
+    lab.node("a")
+    run(
+        "ovs-vsctl",
+        "add-br",
+        lab.scope.bridge,
+        "--",
+        "set",
+        "bridge",
+        lab.scope.bridge,
+        "datapath_type=netdev",
+    )
+    before = ovsdb.read(lab.scope.host).bridges[lab.scope.bridge]
+    try:
+        with pytest.raises(ForeignResource):
+            lab.plug(lab.port("a:eth1", 100))
+        wires.remove_lab(lab.scope)
+        assert ovsdb.read(lab.scope.host).bridges[lab.scope.bridge] == before
+    finally:
+        run("ovs-vsctl", "del-br", lab.scope.bridge)
+
+
+def test_a_shared_bridge_keeps_its_settings(lab: Lab) -> None:
+    """On a bridge that somebody named for several labs, labprov changes its own ports and nothing else."""
+    lab.node("a")
+    name = lab.scope.bridge
+    run("ovs-vsctl", "add-br", name, "--", "set", "bridge", name, "datapath_type=netdev")
+    told: list[str] = []
+    lab.scope = evolve(lab.scope, shared=True, emit=lambda event: told.append(event.message))
+    run("ip", "link", "add", "name", f"t{name[3:]}", "type", "veth", "peer", "name", f"u{name[3:]}")
+    try:
+        run("ovs-vsctl", "add-port", name, f"t{name[3:]}")
+        before = ovsdb.read(lab.scope.host).bridges[name]
+        lab.plug(lab.port("a:eth1", 100))
+        now = ovsdb.read(lab.scope.host).bridges[name]
+        assert (now.config, now.flood, now.ids) == (before.config, before.flood, before.ids)
+        assert any(f"t{name[3:]}" in text for text in told), "who hears every link is named"
+        assert any("STP" in text for text in told)
+        assert wires.switch(evolve(lab.scope, workspace_id="another"), "test").foreign_ports
+        wires.remove_ports(lab.scope, ["a"])
+        wires.remove_lab(lab.scope)
+        assert ovsdb.read(lab.scope.host).bridges[name] == before
+    finally:
+        run("ovs-vsctl", "del-br", name)
+        run("ip", "link", "delete", f"t{name[3:]}")
+
+
+def test_a_device_that_is_not_there_is_an_error(lab: Lab) -> None:
+    """The switch only logs that it has no such device; labprov tells."""
+    from labprov.wires import ovs
+
+    lab.node("a")
+    port, _ = lab.port("a:eth1", 100)
+    (outcome,) = ovs.put(lab.scope, [(port, "lp-not-there")])
+    assert isinstance(outcome, EngineFailure)
+    assert outcome.node == "a"
+
+
+def test_without_a_switch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Open vSwitch does not answer, that is said, and never taken for an empty switch."""
+    monkeypatch.setenv("OVS_RUNDIR", str(tmp_path))
+    with Host() as host:
+        problem = wires.ovs_problem(host)
+        assert isinstance(problem, Unavailable)
+        with pytest.raises(Unavailable):
+            ovsdb.read(host)
+        assert [item.serious for item in wires.ovs_check(host)] == [True]

@@ -83,7 +83,7 @@ def _pull(scope: Scope, image: str) -> None:
             failure = str(error.explanation or error)
     if failure:
         raise EngineFailure(
-            f"the image {image} is not there and could not be pulled: {failure}",
+            f"the image {image} could not be pulled: {failure}",
             lab=scope.lab,
             remedy=f"Correct its name, log in (docker login), or bring it yourself: docker pull {image},"
             " docker load or docker import.",

@@ -15,7 +15,7 @@ from labprov_docker.address import NAME
 from labprov_docker.containers import CONTAINER, PAUSED, RESTARTING, RUNNING, Container, Pod, listed, pods
 from labprov_docker.facts import Engine, engine
 from labprov_docker.networks import management_address, resources
-from labprov_docker.places import place, processes
+from labprov_docker.places import alive, place, processes
 
 UNUSABLE = ""
 """The definition of a node that can't be started any more as it is: none that is wanted, so it is replaced."""
@@ -74,7 +74,7 @@ class _View:
 def _look(scope: Scope, there: Engine, wanted: Sequence[Pod]) -> _View:
     if not there.local:
         return _View({}, {})
-    pids = processes(scope, [part for pod in wanted for part in pod.parts])
+    pids = processes(scope, alive(wanted))
     if not there.can_enter:
         return _View(pids, {})
     where: dict[tuple[str, ...], Namespace] = {}
@@ -112,9 +112,9 @@ def _state(pod: Pod, power: str) -> NodeState:
     container = pod.node
     if container is None or container.is_new:
         return NodeState.DEFINED
-    alive = {RUNNING: NodeState.RUNNING, PAUSED: NodeState.PAUSED, RESTARTING: NodeState.STARTING}
-    if container.state in alive:
-        return alive[container.state]
+    states = {RUNNING: NodeState.RUNNING, PAUSED: NodeState.PAUSED, RESTARTING: NodeState.STARTING}
+    if container.state in states:
+        return states[container.state]
     by_power = {ON: NodeState.CRASHED, OFF: NodeState.STOPPED}.get(power)
     by_code = NodeState.STOPPED if container.exit_code in _ON_PURPOSE else NodeState.CRASHED
     return by_power or by_code

@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from labprov.engine import Namespace, Scope
 from labprov.errors import LabprovError, NodeNotFound
 from labprov.model import Endpoint
 from labprov_docker.client import client, side_by_side
-from labprov_docker.containers import Container, Pod
+from labprov_docker.containers import Pod
 from labprov_docker.processes import first_processes, started
 from labprov_docker.translation import translated
 
 
-def processes(scope: Scope, containers: Iterable[Container]) -> dict[str, int]:
-    """The first processes of those that run: pid by the container's id.
+def processes(scope: Scope, ids: Collection[str]) -> dict[str, int]:
+    """The first processes of the containers with *ids* that run: pid by the container's id.
 
     They are found in ``/proc``; only of one that can't be seen there is the engine asked.
 
     :raises Unavailable: the engine can't be asked.
     """
-    alive = [item for item in containers if item.is_alive]
-    found = first_processes([item.id for item in alive])
-
-    def ask(item: Container) -> int:
-        with translated(lab=scope.lab, node=item.label("node")):
-            said = client(scope).containers(all=True, filters={"id": item.id})
-            if not said or said[0]["State"] not in ("running", "paused"):
-                return 0  # it has ended since it was listed
-            return int(client(scope).inspect_container(item.id)["State"]["Pid"])
-
-    hidden = [item for item in alive if item.id not in found]
-    for item, pid in zip(hidden, side_by_side(hidden, ask), strict=True):
+    found = first_processes(ids)
+    hidden = [item for item in ids if item not in found]
+    for item, pid in zip(hidden, side_by_side(hidden, lambda item: _asked(scope, item)), strict=True):
         if isinstance(pid, LabprovError):
-            if isinstance(pid, NodeNotFound):
-                continue  # and now it is gone
             raise pid
         if pid:
-            found[item.id] = pid
+            found[item] = pid
     return found
+
+
+def _asked(scope: Scope, container: str) -> int:
+    """The first process of one container, 0 where there is none any more."""
+    from docker.errors import NotFound
+
+    with translated(lab=scope.lab):
+        try:
+            return int(client(scope).inspect_container(container)["State"]["Pid"])
+        except NotFound:
+            return 0
+
+
+def alive(pods: Iterable[Pod]) -> list[str]:
+    """The ids of all containers of *pods* that run."""
+    return [part.id for pod in pods for part in pod.parts if part.is_alive]
 
 
 def place(pod: Pod, pids: Mapping[str, int]) -> Namespace | None:
@@ -62,7 +67,7 @@ def _of(pid: int) -> Namespace:
 def places(scope: Scope, pods: Mapping[str, Pod], nodes: Iterable[str]) -> dict[str, Namespace]:
     """The places of *nodes* that have one, by node."""
     wanted = {node: pods[node] for node in nodes if node in pods}
-    pids = processes(scope, [part for pod in wanted.values() for part in pod.parts])
+    pids = processes(scope, alive(wanted.values()))
     found = {node: place(pod, pids) for node, pod in wanted.items()}
     return {node: where for node, where in found.items() if where is not None}
 

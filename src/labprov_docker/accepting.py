@@ -20,6 +20,7 @@ _READERS: tuple[Callable[[Node], object], ...] = (
     lambda node: words(node.cmd, "cmd"),
     environment,
     lambda node: text(node, "user"),
+    lambda node: text(node, "group"),
     mounts.check_targets,
     resources.memory,
     resources.cpu_quota,

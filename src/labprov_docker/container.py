@@ -1,8 +1,9 @@
 """What the engine is asked for: the configuration of a node's container, and of its holder.
 
-Both are the body of one request, for ``docker.APIClient.create_container_from_config(config, name)``. All
-that has to do with the network is the holder's, since Docker refuses it to a container that joins another's
-namespace; a node without a holder (``network-mode: host`` or ``container:``) has what it can have itself.
+Both are the body of one request, for ``docker.APIClient.create_container_from_config(config, name)``. What
+has to do with the network is the holder's: it belongs to the namespace, and Docker refuses nearly all of it
+to a container that joins another's. A node without a holder (``network-mode: host`` or ``container:``) has
+what it can have itself.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def labels(spec: NodeSpec) -> dict[str, str]:
 
 
 def _environment(spec: NodeSpec) -> dict[str, str]:
-    """The node's variables, and the one that tells a virtual machine's image how many interfaces to expect."""
+    """The node's variables, and the one that tells a virtual machine how many interfaces to expect."""
     return {"CLAB_INTFS": str(len(spec.ports)), **environment(spec.node)}
 
 

@@ -120,15 +120,15 @@ def program(architecture: str) -> bytes:
     return magic + head + load + machine.code
 
 
-def image_name(architecture: str) -> str:
+def image_name(architecture: str, repository: str = REPOSITORY) -> str:
     """What the image is called: repository, version and architecture.
 
     :raises NotSupported: there is none for this architecture.
     """
-    return f"{REPOSITORY}:{VERSION}-{_machine(architecture)[0]}"
+    return f"{repository}:{VERSION}-{_machine(architecture)[0]}"
 
 
-def image_archive(architecture: str) -> bytes:
+def image_archive(architecture: str, repository: str = REPOSITORY) -> bytes:
     """The image as ``docker load`` takes it; the same bytes whenever and wherever it is made.
 
     :raises NotSupported: there is none for this architecture.
@@ -149,7 +149,7 @@ def image_archive(architecture: str) -> bytes:
         }
     ).encode()
     name = f"{hashlib.sha256(config).hexdigest()}.json"
-    manifest = [{"Config": name, "RepoTags": [image_name(architecture)], "Layers": ["layer.tar"]}]
+    manifest = [{"Config": name, "RepoTags": [image_name(architecture, repository)], "Layers": ["layer.tar"]}]
     return _tar({"layer.tar": layer, name: config, "manifest.json": json.dumps(manifest).encode()})
 
 
@@ -163,11 +163,12 @@ def _tar(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def ensure_image(api: APIClient) -> str:
+def ensure_image(api: APIClient, repository: str = REPOSITORY) -> str:
     """Load the holder's image into the engine where it is missing.
 
     Any number of callers may do it at once.
 
+    :param repository: what the image is called, but for version and architecture.
     :returns: the image's name, to make containers of.
     :raises NotSupported: the engine's machine is of an architecture that labprov has no holder for.
     :raises ForeignResource: an image that is not labprov's has the name.
@@ -175,9 +176,9 @@ def ensure_image(api: APIClient) -> str:
     :raises docker.errors.DockerException: the engine can't be asked.
     """
     architecture = str(api.version(api_version=False)["Arch"])
-    name = image_name(architecture)
+    name = image_name(architecture, repository)
     if not _is_there(api, name):
-        _load(api, name, image_archive(architecture))
+        _load(api, name, image_archive(architecture, repository))
     return name
 
 

@@ -76,13 +76,15 @@ def binds(node: Node) -> list[Bind]:
 def check_sources(node: Node) -> None:
     """Look whether the binds' sources and the devices are there: Docker would make a missing one a folder.
 
-    :raises InvalidInput: one is missing, or can't be looked at.
+    :raises InvalidInput: one is missing.
     """
     sources = [("bind's source", bind.source, "binds") for bind in binds(node)]
     sources += [("device", device["PathOnHost"], "devices") for device in devices(node)]
     for what, path, key in sources:
         try:
             os.stat(path)
+        except PermissionError:
+            continue  # this user may not look; the engine may
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise InvalidInput(
@@ -106,7 +108,7 @@ def _volume(text: str) -> dict[str, Any]:
     if text.count(":") > 2 or not _is_target(target) or wrong_name or (":" in text and not name):
         raise InvalidInput(
             f"the volume {text!r} is not target or name:target[:options]",
-            remedy="Correct the node's volumes; targets are absolute, a path of the host belongs under binds.",
+            remedy="Correct the node's volumes; targets are absolute, paths of the host belong in binds.",
         )
     if options - _VOLUME_OPTIONS or {"ro", "rw"} <= options:
         raise InvalidInput(

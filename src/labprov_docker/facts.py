@@ -26,6 +26,7 @@ from labprov.host import Host
 from labprov_docker.address import NAME, Address, address
 from labprov_docker.client import NO_LIBRARY, open_client
 from labprov_docker.container import NODE_KEYS
+from labprov_docker.delays import KEY as DELAY
 from labprov_docker.translation import NOT_REACHED, translated, unreachable
 
 ANSWER_WITHIN = 3.0  # seconds; a daemon that works answers in some milliseconds
@@ -101,7 +102,7 @@ def labprov_provider_info(host: Host) -> ProviderInfo:
         engine_version=engine.version,
         joins=frozenset({Join.BRIDGE, Join.HOST} if problem is None and engine.links is None else ()),
         capabilities=CAPABILITIES,
-        node_keys=NODE_KEYS,
+        node_keys=NODE_KEYS | {DELAY},
         present=present,
         reason=problem.message if problem else None,
         remedy=problem.remedy if problem else None,

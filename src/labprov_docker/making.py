@@ -1,4 +1,4 @@
-"""Containers of nodes: made so that a kill at any moment leaves only what the next run finds by its labels."""
+"""Containers of nodes: made so that what a kill leaves is found by its labels in the next run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labprov_docker.facts import engine
 from labprov_docker.holder import ensure_image
 from labprov_docker.labelling import label, of_spec
 from labprov_docker.places import processes
-from labprov_docker.removing import remove_container
+from labprov_docker.power import remove_container, start_container
 from labprov_docker.translation import translated
 
 
@@ -87,8 +87,7 @@ class Making:
 
     def start_holder(self, spec: NodeSpec) -> None:
         """Run the holder; its network namespace is a new one."""
-        with translated(lab=self._scope.lab, node=spec.name):
-            client(self._scope).start(self.holders[spec.name])
+        start_container(self._scope, self.holders[spec.name], spec.name)
         self.fresh.add(spec.name)
 
     def label(self) -> dict[str, Namespace]:
@@ -110,7 +109,9 @@ class Making:
         ports = [(port, places[spec.name]) for spec in specs if spec.name in places for port in spec.ports]
         if ports:
             outcomes = wires.plug(self._scope, ports, alone=BridgeType.OVS)
-            self._batch.take((port.end.node, outcome) for (port, _), outcome in zip(ports, outcomes, strict=True))
+            self._batch.take(
+                (port.end.node, outcome) for (port, _), outcome in zip(ports, outcomes, strict=True)
+            )
 
     def clear(self, spec: NodeSpec) -> None:
         """Remove the node's container, so that another can be made."""

@@ -10,16 +10,18 @@ from labprov.engine import NodeSpec, ObservedNode, Scope
 from labprov.errors import EngineFailure, LabprovError, NodeNotFound
 from labprov.hookspecs import hookimpl
 from labprov.wires.alias import OFF, ON
-from labprov_docker import lifetime, network
+from labprov_docker import network
 from labprov_docker.batch import Batch
 from labprov_docker.client import client, side_by_side
 from labprov_docker.containers import HOLDER, NODE, PAUSED, RESTARTING, Pod, of_lab, pods_of_lab
+from labprov_docker.delays import startup_delay
 from labprov_docker.facts import engine
 from labprov_docker.labelling import label, of_container, of_spec
 from labprov_docker.making import Making
 from labprov_docker.output import last_lines
 from labprov_docker.places import places
-from labprov_docker.removing import end_container, remove_container
+from labprov_docker.power import end_container, remove_container, start_container
+from labprov_docker.reading import flag
 from labprov_docker.translation import translated
 
 
@@ -50,7 +52,7 @@ def labprov_create_nodes(scope: Scope, nodes: Sequence[NodeSpec]) -> list[Labpro
 
 @hookimpl
 def labprov_start_nodes(scope: Scope, nodes: Sequence[NodeSpec]) -> list[LabprovError | None]:
-    """Run the nodes' containers, each in the namespace of its running holder; make what of them is missing."""
+    """Run the containers, each in the namespace of its running holder; make what of them is missing."""
     found = pods_of_lab(scope)
     batch = Batch(scope.lab, nodes)
     batch.each(lambda spec: _check(found.get(spec.name), spec))
@@ -83,9 +85,7 @@ def _runs(pod: Pod) -> bool:
     return pod.node is not None and (pod.node.is_alive or pod.node.state == RESTARTING)
 
 
-def _complete(
-    found: Mapping[str, Pod], batch: Batch, making: Making, idle: Sequence[NodeSpec]
-) -> None:
+def _complete(found: Mapping[str, Pod], batch: Batch, making: Making, idle: Sequence[NodeSpec]) -> None:
     """Have holders run, with their ports, and containers be there."""
 
     def left(test: Callable[[Pod], bool]) -> list[NodeSpec]:
@@ -102,11 +102,6 @@ def _complete(
         batch.each(making.contain, left(lambda pod: pod.node is None or pod.is_parted))
 
 
-def startup_delay(spec: NodeSpec) -> float:
-    """Seconds between the start of the first nodes and this one's."""
-    return float(lifetime.startup_delay(spec.node))
-
-
 def _run(scope: Scope, found: Mapping[str, Pod], batch: Batch, making: Making) -> None:
     """Start what does not run, those that shall wait last; a paused one goes on."""
     begin = time.monotonic()
@@ -119,11 +114,10 @@ def _run(scope: Scope, found: Mapping[str, Pod], batch: Batch, making: Making) -
             return
         if _runs(found[spec.name]):
             return
-        time.sleep(max(0.0, begin + startup_delay(spec) - time.monotonic()))
-        with translated(lab=scope.lab, node=spec.name):
-            client(scope).start(making.containers[spec.name])
+        time.sleep(max(0.0, begin + startup_delay(spec.node) - time.monotonic()))
+        start_container(scope, making.containers[spec.name], spec.name)
 
-    batch.each(start, sorted(batch.left, key=startup_delay))
+    batch.each(start, sorted(batch.left, key=lambda spec: startup_delay(spec.node)))
 
 
 def _see(scope: Scope, batch: Batch, started: set[str]) -> None:
@@ -133,7 +127,7 @@ def _see(scope: Scope, batch: Batch, started: set[str]) -> None:
     def see(spec: NodeSpec) -> None:
         node = found.get(spec.name, Pod()).node
         if node is None:
-            if lifetime.is_removed_at_its_end(spec.node):
+            if flag(spec.node, "auto-remove"):
                 return
             raise EngineFailure("it vanished when it was started", node=spec.name, remedy="Start it again.")
         if _runs(found[spec.name]) or node.exit_code == 0:

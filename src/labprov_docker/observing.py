@@ -18,7 +18,7 @@ from labprov_docker.networks import management_address, resources
 from labprov_docker.places import alive, place, processes
 
 UNUSABLE = ""
-"""The definition of a node that can't be started any more as it is: none that is wanted, so it is replaced."""
+"""The definition of a node that can't be started as it is: one that nobody wants, so it is replaced."""
 _ON_PURPOSE = (0, 137, 143)
 """Exit codes of what ended by itself, was killed (128 + 9), or was asked to end (128 + 15)."""
 
@@ -34,7 +34,9 @@ def labprov_observe(scope: Scope, names: frozenset[str]) -> Observed:
     foreign = [_foreign(item) for item in found if item.name in names and not item.is_ours]
     switch = wires.switch(scope, NAME) if there.can_enter else wires.Switch()
     return Observed(
-        (*nodes, *foreign), (*resources(scope), *_stray(scope, found), *switch.resources), switch.foreign_ports
+        (*nodes, *foreign),
+        (*resources(scope), *_stray(scope, found), *switch.resources),
+        switch.foreign_ports,
     )
 
 
@@ -43,9 +45,7 @@ def _is_wanted(scope: Scope, pod: Pod, names: frozenset[str]) -> bool:
 
 
 def _foreign(container: Container) -> ObservedNode:
-    return ObservedNode(
-        lab="", node="", provider=NAME, runtime_name=container.name, state=NodeState.FOREIGN
-    )
+    return ObservedNode(lab="", node="", provider=NAME, runtime_name=container.name, state=NodeState.FOREIGN)
 
 
 def _stray(scope: Scope, found: Iterable[Container]) -> Sequence[LabResource]:

@@ -83,8 +83,6 @@ def missing(scope: Scope, end: Endpoint) -> NodeNotFound:
     )
 
 
-def by_end(
-    found: Mapping[str, Namespace], ends: Sequence[Endpoint]
-) -> list[tuple[int, Endpoint, Namespace]]:
+def by_end(found: Mapping[str, Namespace], ends: Sequence[Endpoint]) -> list[tuple[int, Endpoint, Namespace]]:
     """Those of *ends* whose nodes have a place, with their numbers."""
     return [(number, end, found[end.node]) for number, end in enumerate(ends) if end.node in found]

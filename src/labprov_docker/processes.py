@@ -33,7 +33,7 @@ def _pids() -> Iterator[int]:
 
 
 def _first(pids: Collection[int]) -> int | None:
-    """Number 1 of the outermost pid namespace; in the host's own (``pid: host``), the oldest of the topmost."""
+    """Number 1 of the outermost pid namespace; in the host's own (``pid: host``), the oldest at the top."""
     status = {pid: said for pid in pids if (said := _status(pid)) is not None}
     ones = [(len(numbers), pid) for pid, (_, numbers) in status.items() if numbers[-1] == 1]
     if ones:

@@ -76,9 +76,7 @@ def unreachable(error: BaseException) -> Unavailable:
             provider=NAME,
             remedy="Run labprov as root, or join the group docker (and log in again).",
         )
-    return Unavailable(
-        f"the Docker engine does not answer: {cause or error}", provider=NAME, remedy=NOT_REACHED
-    )
+    return Unavailable(f"the Docker engine does not answer: {cause}", provider=NAME, remedy=NOT_REACHED)
 
 
 def _root(error: BaseException) -> BaseException:

@@ -1,4 +1,4 @@
-"""Containers ended and removed."""
+"""Single containers: started, ended, removed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ from labprov_docker.client import client
 from labprov_docker.translation import translated
 
 _GOING = "already in progress"
+
+
+def start_container(scope: Scope, container: str, node: str | None = None) -> None:
+    """Start a container; one that runs is left alone.
+
+    :param container: its id.
+    :param node: named in errors.
+    """
+    with translated(lab=scope.lab, node=node):
+        client(scope).start(container)
 
 
 def remove_container(scope: Scope, container: str, node: str | None = None) -> None:

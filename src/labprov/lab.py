@@ -418,7 +418,8 @@ class Lab:
         """Listen to the engines' own news of this lab: what dies, starts, is paused, whoever did it.
 
         What happens after this has returned is heard: by the observers, and by who iterates over what it
-        gives, which blocks until the next event. Providers that tell no news are named in a warning. ::
+        gives, which blocks until the next event. Providers that tell no news are named in a warning. A lab
+        that is not deployed yet can be listened to as well; a new workspace gets its id by that. ::
 
             with lab.watch() as news:
                 for event in news:
@@ -427,14 +428,14 @@ class Lab:
         :raises NotSupported: none of the providers that its nodes are on tells news.
         :raises Unavailable: an engine does not answer; while iterating: it has gone away.
         """
+        Workspace(self.settings.workspace).prepare()
         with self._operation("watch") as operation:
             sources = operation.look(None, use_saved=True)
             providers = {node.provider for node in operation.there(sources).values()}
             if sources.desired is not None:
                 providers |= {node.provider for node in sources.desired.machines if node.provider}
-        return watching.watch(
-            self.settings, self.plugins, emit=self._emit, lab=self.name, providers=providers
-        )
+            scope = evolve(operation.scope(sources.prefix), host=Host(options=self.settings.host_options))
+        return watching.watch(scope, self.plugins, providers)
 
     def __enter__(self) -> Self:
         report = self.deploy()

@@ -108,13 +108,23 @@ def watch_all(
 ) -> Watching:
     """Listen to the engines' own news of all labs of the workspace (see :meth:`labprov.Lab.watch`).
 
-    Every provider that is available is listened to, also for labs that are deployed later.
+    Every provider that is available is listened to, also for labs that are deployed later. A new workspace
+    gets its id by that; nothing else is written anywhere.
 
     :param on_event: hears what happens, beside the observers that are installed.
     :raises NotSupported: no provider that is available tells news.
     """
     found = plugins or load_plugins()
-    return watch(settings, found, emit=lambda event: tell(found, on_event, event))
+    workspace = Workspace(settings.workspace)
+    workspace.prepare()
+    scope = Scope(
+        host=Host(options=settings.host_options),
+        workspace_id=workspace.id,
+        workspace=workspace.path,
+        timeouts=settings.timeouts,
+        emit=lambda event: tell(found, on_event, event),
+    )
+    return watch(scope, found)
 
 
 def orphans(

@@ -13,8 +13,6 @@ from labprov.errors import LabprovError, NotSupported, ProviderFault, Unavailabl
 from labprov.events import Event, EventKind, Watch
 from labprov.host import Host
 from labprov.plugins import Plugins
-from labprov.settings import Settings
-from labprov.workspace import Workspace
 
 
 class Watching(Iterator[Event]):
@@ -122,42 +120,24 @@ class Watching(Iterator[Event]):
         self.close()
 
 
-def watch(
-    settings: Settings,
-    plugins: Plugins,
-    *,
-    emit: Callable[[Event], None],
-    lab: str | None = None,
-    providers: Collection[str] = (),
-) -> Watching:
-    """Listen to the engines' news of one lab, or of all labs of the workspace.
+def watch(scope: Scope, plugins: Plugins, providers: Collection[str] = ()) -> Watching:
+    """Listen to the engines' news of ``scope.lab``, or of all labs of the workspace.
 
-    What happens after this has returned is heard. Who listens before the first deploy gives the workspace its
-    id; nothing else is written anywhere.
+    What happens after this has returned is heard. ``scope.emit`` hears every event, and a warning for each
+    provider that tells no news.
 
-    :param emit: hears every event, and a warning for each provider that tells no news.
-    :param lab: the lab's id; None: every lab.
+    :param scope: its host is the watch's own from now on, and closed at its end.
     :param providers: whom to listen to; none named: all that are available.
     :raises NotSupported: none of them tells news.
     :raises Unavailable: an engine does not answer.
     """
-    workspace = Workspace(settings.workspace)
-    workspace.prepare()
-    host = Host(options=settings.host_options)
-    scope = Scope(
-        host=host,
-        workspace_id=workspace.id,
-        workspace=workspace.path,
-        lab=lab,
-        timeouts=settings.timeouts,
-    )
 
     def warn(message: str) -> None:
-        emit(Event(kind=EventKind.WARNING, lab=lab or "", message=message))
+        scope.emit(Event(kind=EventKind.WARNING, lab=scope.lab or "", message=message))
 
-    watching = Watching(host, emit, settings.timeouts.watch)
+    watching = Watching(scope.host, scope.emit, scope.timeouts.watch)
     try:
-        names = sorted(providers) or _available(plugins, host, warn)
+        names = sorted(providers) or _available(plugins, scope.host, warn)
         for name in names:
             try:
                 watching.add(name, plugins.provider(name).watch(scope))
@@ -166,7 +146,7 @@ def watch(
         if not watching.providers:
             raise NotSupported(
                 f"no provider tells news here (asked: {', '.join(names) or 'none is available'})",
-                lab=lab,
+                lab=scope.lab,
                 remedy="`labprov inspect` shows the nodes as they are now.",
             )
     except BaseException:

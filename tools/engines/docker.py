@@ -24,8 +24,9 @@ class Docker(Engine):
         return refusal("docker", "version", "--format", "{{.Server.Version}}")
 
     def environment(self, folder: Path) -> Mapping[str, str]:
-        """Point clients to our socket."""
-        return {"DOCKER_HOST": f"unix://{folder}/docker.sock"}
+        """Point clients to our socket; the contract suite restarts the daemon by that command."""
+        restart = f"kill -HUP $(cat {folder}/dockerd.supervisor)"
+        return {"DOCKER_HOST": f"unix://{folder}/docker.sock", "LABPROV_RESTART_DOCKER": restart}
 
     def daemons(self, folder: Path) -> Sequence[Daemon]:
         """Start dockerd alone; it runs a containerd of its own."""

@@ -24,8 +24,12 @@ class OpenVSwitch(Engine):
         )
 
     def environment(self, folder: Path) -> Mapping[str, str]:
-        """Point Open vSwitch's own tools to our folder; labprov takes the socket from OVS_RUNDIR too."""
-        return {"OVS_RUNDIR": str(folder), "OVS_DBDIR": str(folder), "OVS_LOGDIR": str(folder)}
+        """Point Open vSwitch's own tools to our folder; labprov takes the socket from OVS_RUNDIR too.
+
+        The contract suite restarts the switch by the command.
+        """
+        folders = dict.fromkeys(("OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR"), str(folder))
+        return {**folders, "LABPROV_RESTART_OVS": f"kill -HUP $(cat {folder}/ovs-vswitchd.supervisor)"}
 
     def daemons(self, folder: Path) -> Sequence[Daemon]:
         """Start the database, then the switch."""

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from labprov import wires
 from labprov.engine import Capability, Join, Problem, ProviderInfo
 from labprov.errors import LabprovError, Unavailable
 from labprov.hookspecs import hookimpl
@@ -44,7 +45,7 @@ def labprov_provider_info(host: Host) -> ProviderInfo:
         version=_version(),
         engine="linux",
         engine_version=platform.release(),
-        joins=frozenset({Join.PAIR, Join.HOST} if os.geteuid() == 0 else {Join.PAIR}),
+        joins=_joins(host),
         capabilities=CAPABILITIES,
         node_keys=NODE_KEYS,
         runs_images=False,
@@ -52,6 +53,14 @@ def labprov_provider_info(host: Host) -> ProviderInfo:
         reason=problem.message if problem else None,
         remedy=problem.remedy if problem else None,
     )
+
+
+def _joins(host: Host) -> frozenset[Join]:
+    """Pairs for everybody; what ends on the host or on its switch for root, where there is a switch."""
+    if os.geteuid() != 0:
+        return frozenset({Join.PAIR})
+    bridged = {Join.BRIDGE} if wires.ovs_problem(host) is None else set()
+    return frozenset({Join.PAIR, Join.HOST, *bridged})
 
 
 def _version() -> str:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from labprov import wires
 from labprov.engine import NodeSpec, ObservedNode, Scope
 from labprov.errors import InvalidInput, LabprovError
 from labprov.hookspecs import hookimpl
@@ -29,6 +30,8 @@ def labprov_remove_lab(scope: Scope) -> bool:
     """Remove the parking namespace with its segments, and the logs; the last lab takes the holder along."""
     folder = naming.logs(scope, scope.lab or "")
     helper(scope).request("remove_lab", lab=scope.lab, logs=str(folder))
+    if scope.bridge in scope.host.interfaces():
+        wires.remove_lab(scope)
     return True
 
 
@@ -120,4 +123,8 @@ def labprov_remove_nodes(scope: Scope, nodes: Sequence[ObservedNode]) -> list[La
     items = [
         {**naming.of_observed(node), "log": str(naming.log(scope, node.lab, node.node))} for node in nodes
     ]
-    return helper(scope).batch("remove", items=items)
+    outcomes = helper(scope).batch("remove", items=items)
+    gone = [node for node, outcome in zip(nodes, outcomes, strict=True) if outcome is None]
+    # the kernel takes the devices away; only the switch has to be told, where a link led to it
+    wires.remove_ports(scope, [node.node for node in gone if any(item.device for item in node.interfaces)])
+    return outcomes

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from labprov.engine import LabResource, NodeState, Observed, ObservedInterface, ObservedNode, Scope
+from labprov import wires
+from labprov.engine import LabResource, NodeState, Observed, ObservedNode, Scope
 from labprov.hookspecs import hookimpl
-from labprov.model import natural
 from labprov.netns.facts import NAME
 from labprov.wires import helper
 from labprov.wires.alias import OFF, ON
-from labprov.wires.ports import far
 
 
 @hookimpl
@@ -23,11 +22,12 @@ def labprov_observe(scope: Scope, names: frozenset[str]) -> Observed:
         for name in said["foreign"]
     )
     resources = tuple(LabResource(provider=NAME, **item) for item in said["resources"])
-    return Observed(tuple(_node(item) for item in said["nodes"]) + foreign, resources)
+    database = wires.database(scope, [end for item in said["nodes"] for end in item["interfaces"]])
+    return Observed(tuple(_node(item, database) for item in said["nodes"]) + foreign, resources)
 
 
-def _node(said: Mapping[str, Any]) -> ObservedNode:
-    interfaces = sorted(said["interfaces"], key=lambda item: natural(item["name"]))
+def _node(said: Mapping[str, Any], database: wires.Database) -> ObservedNode:
+    ends = ({**item, "lab": said["lab"], "node": said["node"]} for item in said["interfaces"])
     return ObservedNode(
         lab=said["lab"],
         node=said["node"],
@@ -38,7 +38,7 @@ def _node(said: Mapping[str, Any]) -> ObservedNode:
         workspace=said["workspace"],
         kind=said["kind"],
         definition=said["definition"],
-        interfaces=tuple(_interface(item) for item in interfaces),
+        interfaces=wires.interfaces(ends, database, said["workspace"]),
         process=said["pid"],
     )
 
@@ -47,14 +47,3 @@ def _state(said: Mapping[str, Any]) -> NodeState:
     if said["pid"] is not None:
         return NodeState.PAUSED if said["frozen"] else NodeState.RUNNING
     return {ON: NodeState.CRASHED, OFF: NodeState.STOPPED}.get(said["power"], NodeState.DEFINED)
-
-
-def _interface(said: Mapping[str, Any]) -> ObservedInterface:
-    return ObservedInterface(
-        name=said["name"],
-        mac=said["mac"],
-        tag=said["tag"],
-        far=far(said["far"]),
-        mtu=said["mtu"],
-        up=said["up"],
-    )

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from attrs import evolve
 
-from labprov.engine import ObservedNode, Scope
+from labprov.engine import Namespace, ObservedNode, Scope
 from labprov.errors import EngineFailure, LabprovError
-from labprov.harness import Harness
 from labprov.hookspecs import hookimpl
 from labprov.model import Endpoint, Node
 from labprov.netns import kernel, naming
 from labprov.netns.facts import NAME
-from labprov.wires import Helper, helper
-from labprov.wires.processes import read, ready
+from labprov.wires import helper
+from labprov.wires.lending import SpaceHarness
+from labprov.wires.processes import read
 
 TOO_LONG = "LABPROV_BROKEN"
 """A variable of this process; no program can be started while it is longer than the kernel allows."""
 
 
-class NetnsHarness(Harness):
+class NetnsHarness(SpaceHarness):
     """Accidents as the kernel's own tools make them."""
 
     def __init__(self) -> None:
@@ -38,34 +35,12 @@ class NetnsHarness(Harness):
         """The same with something in its environment."""
         return evolve(node, env={**node.env, "CHANGED": "1"})
 
-    def send(self, scope: Scope, end: Endpoint, frame: bytes) -> None:
-        """Send one raw frame from inside the node, through the helper."""
-        said = base64.b64encode(frame).decode()
-        helper(scope).request("send", place=_place(scope, end), interface=end.interface, frame=said)
-
-    @contextmanager
-    def listen(self, scope: Scope, end: Endpoint) -> Iterator[Callable[[float], list[bytes]]]:
-        """Hear an interface, through a helper of its own: the operation's can't listen and work at once."""
-        place = _place(scope, end)
-        with Helper(scope.workspace_id, scope.workspace, scope.timeouts.helper) as own:
-            number = own.request("listen", place=place, interface=end.interface)
-
-            def heard(seconds: float) -> list[bytes]:
-                frames = own.request("heard", listener=number, seconds=seconds)
-                return [base64.b64decode(frame) for frame in frames]
-
-            yield heard
-
-    def kill_node(self, scope: Scope, node: ObservedNode) -> None:
-        """Kill the process as the kernel's OOM killer would."""
-        if node.process is None:
-            return
-        fd = os.pidfd_open(node.process)
-        try:
-            signal.pidfd_send_signal(fd, signal.SIGKILL)
-            ready(fd, None)
-        finally:
-            os.close(fd)
+    def place(self, scope: Scope, end: Endpoint) -> Namespace:
+        """The namespace, by its label."""
+        place = naming.found(scope, [end])[0]
+        if isinstance(place, LabprovError):
+            raise place
+        return place
 
     def restart_node(self, scope: Scope, node: ObservedNode) -> None:
         """Kill the process and start another with the same words: a kernel does not do that by itself."""
@@ -114,13 +89,6 @@ class NetnsHarness(Harness):
     def leftovers(self, scope: Scope) -> set[str]:
         """Namespaces, interfaces, processes and logs, found with ``ip`` and in ``/proc``."""
         return kernel.leftovers(scope)
-
-
-def _place(scope: Scope, end: Endpoint) -> str:
-    place = naming.found(scope, [end])[0]
-    if isinstance(place, LabprovError):
-        raise place
-    return place.path
 
 
 @hookimpl

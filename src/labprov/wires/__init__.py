@@ -10,18 +10,33 @@ from labprov.wires.client import Helper, helper
 from labprov.wires.holder import NODE_VARIABLE
 from labprov.wires.ovs import Switch, remove_lab
 from labprov.wires.ovs import check as ovs_check
+from labprov.wires.ovsdb import Database
 from labprov.wires.ovsdb import silent as ovs_problem
-from labprov.wires.ports import Seen, label, observe, plug, remove_ports, set_carrier, switch, unplug
+from labprov.wires.ports import (
+    Seen,
+    database,
+    interfaces,
+    label,
+    observe,
+    plug,
+    remove_ports,
+    set_carrier,
+    switch,
+    unplug,
+)
 from labprov.wires.rootfs import Bind
 
 __all__ = [
     "NODE_VARIABLE",
     "Bind",
+    "Database",
     "Helper",
     "Seen",
     "SpaceAlias",
     "Switch",
+    "database",
     "helper",
+    "interfaces",
     "label",
     "observe",
     "ovs_check",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -163,30 +163,46 @@ def observe(scope: Scope, places: Mapping[K, Namespace]) -> dict[K, Seen]:
     if not places:
         return {}
     said = _ends_at(scope, list(places.values()))
-    switched = any(_on_switch(end) for item in said.values() for end in item["ends"])
-    database = ovsdb.read(scope.host) if switched else ovsdb.Database()
-    return {key: _seen(said[place], database) for key, place in places.items() if place in said}
+    switch = database(scope, [end for item in said.values() for end in item["ends"]])
+    return {key: _seen(said[place], switch) for key, place in places.items() if place in said}
 
 
 def _on_switch(end: Mapping[str, Any]) -> bool:
     return end["far"] is not None and end["far"]["type"] == "switch"
 
 
-def _seen(said: Mapping[str, Any], database: Database) -> Seen:
+def database(scope: Scope, ends: Sequence[Mapping[str, Any]]) -> Database:
+    """What the switch holds, where one of *ends* (as the helper tells of them) is on it; else nothing."""
+    return ovsdb.read(scope.host) if any(map(_on_switch, ends)) else Database()
+
+
+def _seen(said: Mapping[str, Any], switch: Database) -> Seen:
     owner = SpaceAlias.parse(said["owner"])
-    own = [
+    own = (
         end for end in said["ends"] if owner is None or (end["lab"], end["node"]) == (owner.lab, owner.node)
-    ]
-    found = [_interface(end, database, owner.workspace if owner else "") for end in own]
-    return Seen(owner, tuple(sorted(found, key=lambda item: natural(item.name))))
+    )
+    return Seen(owner, interfaces(own, switch, owner.workspace if owner else ""))
 
 
-def _interface(said: Mapping[str, Any], database: Database, workspace: str) -> ObservedInterface:
+def interfaces(
+    ends: Iterable[Mapping[str, Any]], switch: Database, workspace: str
+) -> tuple[ObservedInterface, ...]:
+    """A node's data interfaces, in natural order.
+
+    :param ends: as the helper tells of them, each with its ``lab`` and ``node``.
+    :param switch: what the switch holds.
+    :param workspace: the id of the workspace that the node belongs to.
+    """
+    found = [_interface(end, switch, workspace) for end in ends]
+    return tuple(sorted(found, key=lambda item: natural(item.name)))
+
+
+def _interface(said: Mapping[str, Any], switch: Database, workspace: str) -> ObservedInterface:
     other, tag, device = far(said["far"]), said["tag"], None
     if _on_switch(said):
         device = said["far"]["device"]
-        row = database.ports.get(device)
-        other = far_of(database, row, (said["lab"], Endpoint(said["node"], said["name"]), workspace))
+        row = switch.ports.get(device)
+        other = far_of(switch, row, (said["lab"], Endpoint(said["node"], said["name"]), workspace))
         tag = row.tag if row else None
     return ObservedInterface(
         name=said["name"],

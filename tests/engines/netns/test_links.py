@@ -309,13 +309,6 @@ def test_segment(lab: Lab, harness: NetnsHarness) -> None:
     assert lab.interface("r1:eth1").far == Joined("sw2", BridgeType.PARKING, learn=False)
 
 
-def test_no_gateway_to_ovs_yet(lab: Lab) -> None:
-    """A port on an Open vSwitch bridge is refused, with the remedy."""
-    lab.create(Node(name="r1"))
-    (outcome,) = lab.plug(lab.port("r1:eth1", Joined("lp-x", BridgeType.OVS), 100))
-    assert isinstance(outcome, NotSupported)
-
-
 def no_carrier(lab: Lab, node: str, interface: str = "eth1") -> bool:
     """Whether the interface is up and sees no carrier."""
     shown = lab.ok(node, f"ip -o link show {interface}")

@@ -136,8 +136,8 @@ def root_files(image: Image) -> bytes:
             if path not in known:
                 _add(archive, path, type=tarfile.SYMTYPE, linkname=target)
         for path, owner in image.owned.items():
-            ids = {"uid": pwd.getpwnam(owner).pw_uid, "gid": grp.getgrnam(owner).gr_gid}
-            _add(archive, path, type=tarfile.DIRTYPE, mode=0o755, **ids)
+            ids = (pwd.getpwnam(owner).pw_uid, grp.getgrnam(owner).gr_gid)
+            _add(archive, path, type=tarfile.DIRTYPE, mode=0o755, uid=ids[0], gid=ids[1])
         _add(archive, "tmp", type=tarfile.DIRTYPE, mode=0o1777)
         for path, content in {**image.texts, **_accounts(image)}.items():
             _add(archive, path, content, mode=0o755 if content.startswith("#!") else 0o644)

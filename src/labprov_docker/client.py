@@ -22,6 +22,7 @@ R = TypeVar("R")
 
 AT_ONCE = 8
 """How many requests are under way at the same time; more make a daemon no faster."""
+CONNECT_WITHIN = 5  # seconds, for the first answer
 ANSWER_WITHIN = 120  # seconds of silence; a daemon that is busy with many containers takes its time
 NO_LIBRARY = "pip install labprov-docker brings it: pip install 'docker>=7.1'."
 
@@ -51,9 +52,10 @@ def _opened(where: Address) -> Iterator[APIClient]:
         api = docker.APIClient(
             **_connection(where),
             version="auto",
-            timeout=ANSWER_WITHIN,
+            timeout=CONNECT_WITHIN,
             max_pool_size=2 * AT_ONCE,
         )
+        api.timeout = ANSWER_WITHIN
     with closing(api):
         yield api
 

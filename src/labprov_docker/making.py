@@ -57,9 +57,18 @@ class Making:
 
     # -- holders ------------------------------------------------------------------------------------------
 
+    def unplug(self) -> None:
+        """Remove the ports of nodes whose holders go: while a holder is there, a kill loses nothing."""
+        going = [spec.name for spec in self._batch.left if self._old(spec).holder and not _may_stay(spec)]
+        if engine(self._scope).can_enter:
+            wires.remove_ports(self._scope, going)
+
+    def _old(self, spec: NodeSpec) -> Pod:
+        return self._pods.get(spec.name) or Pod()
+
     def hold(self, spec: NodeSpec) -> None:
         """Have the node's holder run, the old one where nothing of it changes."""
-        pod = self._pods.get(spec.name) or Pod()
+        pod = self._old(spec)
         if pod.node is not None:
             self._forget(spec, pod.node)
         if pod.holder is not None and not _may_stay(spec):
@@ -151,6 +160,8 @@ class Making:
     def undo(self) -> None:
         """Remove what was made of nodes that then failed."""
         failed = [spec for spec in self._batch.failed if spec.name in self._made]
+        if engine(self._scope).can_enter:
+            wires.remove_ports(self._scope, [spec.name for spec in failed if spec.name in self.fresh])
 
         def remove(spec: NodeSpec) -> None:
             for container in reversed(self._made[spec.name]):
@@ -159,9 +170,6 @@ class Making:
         for spec, outcome in zip(failed, side_by_side(failed, remove), strict=True):
             if isinstance(outcome, LabprovError):
                 self._batch.add(spec.name, f"what was made of it could not be removed: {outcome.message}")
-        gone = [spec.name for spec in failed if spec.name in self.fresh]
-        if engine(self._scope).can_enter:
-            wires.remove_ports(self._scope, gone)
 
 
 def _may_stay(spec: NodeSpec) -> bool:

@@ -37,6 +37,7 @@ def labprov_create_nodes(scope: Scope, nodes: Sequence[NodeSpec]) -> list[Labpro
         making.pull(nodes)
         if any(network.has_holder(spec.node) for spec in batch.left):
             making.need_holders()
+        making.unplug()
         batch.each(making.hold)
         new = making.label()
         batch.each(making.contain)
@@ -176,16 +177,20 @@ def labprov_stop_nodes(
 
 @hookimpl
 def labprov_remove_nodes(scope: Scope, nodes: Sequence[ObservedNode]) -> list[LabprovError | None]:
-    """Remove containers, then their holders, then what they had on the host."""
+    """Remove containers, then ports, then holders: while a holder is there, a kill loses nothing."""
     wanted = {(node.workspace, node.prefix, node.lab, node.node) for node in nodes}
     parts = [item for item in of_lab(scope) if item.identity in wanted]
     errors: dict[str, LabprovError] = {}
-    for role in (NODE, HOLDER):
+
+    def remove(role: str) -> None:
         todo = [item for item in parts if item.label("role") == role and item.label("node") not in errors]
         done = side_by_side(todo, lambda item: remove_container(scope, item.id, item.label("node")))
         for item, outcome in zip(todo, done, strict=True):
             if outcome is not None:
                 errors[item.label("node")] = outcome
+
+    remove(NODE)
     if engine(scope).can_enter:
         wires.remove_ports(scope, [node.node for node in nodes if node.node not in errors])
+    remove(HOLDER)
     return [errors.get(node.node) for node in nodes]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -57,15 +57,26 @@ class Shell:
 
     def kill_at(self, sign: str, *words: str | Path) -> None:
         """Start it and kill it, as nothing can be caught, when a line of its talk has *sign* in it."""
-        command = [*self.command, *map(str, words)]
-        process = subprocess.Popen(
-            command, env=self.environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-        )
+        process = self._started(words, subprocess.PIPE)
         assert process.stderr is not None
         with process.stderr:
             for line in process.stderr:
                 if sign.encode() in line:
                     break
-            process.kill()
-            process.wait()
+            self._kill(process)
+
+    def kill_when(self, condition: Callable[[], bool], *words: str | Path) -> None:
+        """Start it and kill it, as nothing can be caught, as soon as *condition* is true."""
+        process = self._started(words, subprocess.DEVNULL)
+        while process.poll() is None and not condition():
+            pass  # asking takes long enough
+        self._kill(process)
+
+    def _started(self, words: Sequence[str | Path], stderr: int) -> subprocess.Popen[bytes]:
+        command = [*self.command, *map(str, words)]
+        return subprocess.Popen(command, env=self.environment, stderr=stderr, stdout=subprocess.DEVNULL)
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        process.wait()
         self.look()

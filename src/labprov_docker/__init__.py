@@ -1,72 +1,43 @@
-"""The Docker provider of labprov. This version says what it finds, and runs nothing yet.
+"""The Docker provider of labprov: a node is a container, its network another's.
 
-It implements no hook but :func:`labprov_provider_info`: whatever else is asked of it, labprov answers with
-:class:`labprov.NotSupported`.
+Beside each node's container stands its *holder*, a container that does nothing but own the network namespace
+with the node's interfaces. So they are there before the node's first instruction, and stay whatever becomes
+of its process. All that labprov knows of a node stands in the labels of both.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-from http.client import HTTPConnection, HTTPException
-from importlib.metadata import version
+from labprov_docker.facts import labprov_check, labprov_provider_info
+from labprov_docker.labs import labprov_accept_nodes, labprov_prepare_lab, labprov_remove_lab
+from labprov_docker.nodes import (
+    labprov_create_nodes,
+    labprov_remove_nodes,
+    labprov_start_nodes,
+    labprov_stop_nodes,
+)
+from labprov_docker.observing import labprov_observe
+from labprov_docker.output import labprov_logs
+from labprov_docker.ports import labprov_plug, labprov_set_carrier, labprov_unplug
+from labprov_docker.running import labprov_console, labprov_exec, labprov_ready
+from labprov_docker.watching import labprov_watch
 
-from labprov.engine import ProviderInfo
-from labprov.hookspecs import hookimpl
-from labprov.host import Host
-
-DEFAULT_URL = "unix:///var/run/docker.sock"
-ANSWER_WITHIN = 0.5  # seconds; a daemon that works answers in a few milliseconds
-
-
-class _UnixConnection(HTTPConnection):
-    """HTTP over the Unix socket at *path*."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=ANSWER_WITHIN)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(ANSWER_WITHIN)
-        self.sock.connect(self._path)
-
-
-def _engine_version(path: str) -> str | None:
-    """The version of the daemon at the Unix socket *path*, None where none answers there."""
-    connection = _UnixConnection(path)
-    try:
-        connection.request("GET", "/version")
-        found = json.loads(connection.getresponse().read())["Version"]
-    except (OSError, HTTPException, ValueError, KeyError, TypeError):
-        return None
-    finally:
-        connection.close()
-    return str(found)
-
-
-def _finding(url: str) -> tuple[str, str]:
-    """What is known of the daemon at *url*: its version (or nothing), and a sentence for people."""
-    if not url.startswith("unix://"):
-        return "", f"The Docker daemon at {url} was not asked: this version looks at Unix sockets only."
-    found = _engine_version(url.removeprefix("unix://"))
-    if found is None:
-        return "", f"No Docker daemon answers at {url}, or this user may not ask it."
-    return found, f"A Docker daemon, version {found}, answers at {url}."
-
-
-@hookimpl
-def labprov_provider_info(host: Host) -> ProviderInfo:
-    """Unavailable, whatever the host has; the remedy also tells whether a daemon answers."""
-    url = host.options.get("docker_url") or os.environ.get("DOCKER_HOST") or DEFAULT_URL
-    engine_version, finding = _finding(url)
-    return ProviderInfo(
-        name="docker",
-        version=version("labprov-docker"),
-        engine="Docker",
-        engine_version=engine_version,
-        present=False,  # whatever the engine holds, nothing of it can be this version's
-        reason="this version of labprov-docker can't run containers yet",
-        remedy=f"Use a later version, or the provider netns for nodes without an image. {finding}",
-    )
+__all__ = [
+    "labprov_accept_nodes",
+    "labprov_check",
+    "labprov_console",
+    "labprov_create_nodes",
+    "labprov_exec",
+    "labprov_logs",
+    "labprov_observe",
+    "labprov_plug",
+    "labprov_prepare_lab",
+    "labprov_provider_info",
+    "labprov_ready",
+    "labprov_remove_lab",
+    "labprov_remove_nodes",
+    "labprov_set_carrier",
+    "labprov_start_nodes",
+    "labprov_stop_nodes",
+    "labprov_unplug",
+    "labprov_watch",
+]

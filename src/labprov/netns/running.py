@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import subprocess
 import tempfile
 import uuid
@@ -16,7 +14,7 @@ from labprov.hookspecs import hookimpl
 from labprov.netns import naming
 from labprov.netns.nodes import PATH
 from labprov.wires import NODE_VARIABLE
-from labprov.wires.processes import read, ready
+from labprov.wires.processes import end_marked, read, ready
 from labprov.wires.rootfs import has_mark
 
 _MARK = "LABPROV_EXEC"
@@ -95,29 +93,7 @@ def _end(process: subprocess.Popen[bytes], mark: str) -> None:
     """Kill the command and all that it started, also what left its session, until none is left."""
     process.kill()
     process.wait()
-    wanted = f"{_MARK}={mark}".encode()
-    while pids := [pid for pid in os.listdir("/proc") if pid.isdigit() and _marked(pid, wanted)]:
-        for pid in pids:
-            _kill(int(pid))
-
-
-def _marked(pid: str, wanted: bytes) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return wanted in file.read().split(b"\0")
-    except (FileNotFoundError, ProcessLookupError, PermissionError):  # gone, or another user's
-        return False
-
-
-def _kill(pid: int) -> None:
-    """Kill one and wait until it is gone."""
-    with contextlib.suppress(ProcessLookupError):
-        fd = os.pidfd_open(pid)
-        try:
-            signal.pidfd_send_signal(fd, signal.SIGKILL)
-            ready(fd, None)
-        finally:
-            os.close(fd)
+    end_marked(f"{_MARK}={mark}".encode())
 
 
 @hookimpl

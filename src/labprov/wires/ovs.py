@@ -7,6 +7,7 @@ wire learns no addresses) every kind of frame arrives as it was sent.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -210,8 +211,16 @@ def _refused(scope: Scope, port: Port, name: str) -> EngineFailure:
 
 
 def _lost(scope: Scope, row: PortRow) -> bool:
-    """Whether it is a port of the lab whose device is gone."""
-    return _mine(scope, row) and row.ids.get(_ROLE) == _PORT and not row.works
+    """Whether it is a port of the lab whose device is gone; the switch itself may notice that later."""
+    return _mine(scope, row) and row.ids.get(_ROLE) == _PORT and not (row.works and _is_device(row.name))
+
+
+def _is_device(name: str) -> bool:
+    """Whether this process's network namespace, which is the switch's, has an interface of that name."""
+    try:
+        return socket.if_nametoindex(name) > 0
+    except OSError:
+        return False
 
 
 def remove(scope: Scope, ends: Collection[Endpoint] = (), nodes: Collection[str] = ()) -> None:

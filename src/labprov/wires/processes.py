@@ -127,3 +127,21 @@ def _wait(fds: Collection[int], seconds: float | None) -> set[int]:
         if not ready:
             break
     return left
+
+
+def marked(entry: bytes) -> list[int]:
+    """The processes that have *entry* (``NAME=value``) in their environment, as far as it may be read."""
+    return [pid for pid in _pids() if entry in _environment(pid)]
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return read(pid, "environ").split(b"\0")
+    except PermissionError:  # another user's
+        return []
+
+
+def end_marked(entry: bytes) -> None:
+    """Kill all processes with that entry in their environment, until none is left."""
+    while pids := marked(entry):
+        end(pids, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -24,6 +25,7 @@ AT_ONCE = 8
 """How many requests are under way at the same time; more make a daemon no faster."""
 CONNECT_WITHIN = 5  # seconds, for the first answer
 ANSWER_WITHIN = 120  # seconds of silence; a daemon that is busy with many containers takes its time
+POOLS = 100  # docker-py keeps a pool for each path; one that is closed to make room must not be in use
 NO_LIBRARY = "pip install labprov-docker brings it: pip install 'docker>=7.1'."
 
 
@@ -49,15 +51,28 @@ def _opened(where: Address) -> Iterator[APIClient]:
             f"the Python library docker can't be imported: {error}", provider=NAME, remedy=NO_LIBRARY
         ) from error
     with translated():
+        _knock(where)
         api = docker.APIClient(
             **_connection(where),
             version="auto",
             timeout=CONNECT_WITHIN,
+            num_pools=POOLS,
             max_pool_size=2 * AT_ONCE,
         )
         api.timeout = ANSWER_WITHIN
     with closing(api):
         yield api
+
+
+def _knock(where: Address) -> None:
+    """See that somebody listens at a Unix socket: docker-py leaves its own open where nobody does.
+
+    :raises OSError: nobody does, or this user may not ask.
+    """
+    if where.socket is not None:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(CONNECT_WITHIN)
+            probe.connect(where.socket)
 
 
 def _connection(where: Address) -> dict[str, Any]:

@@ -66,8 +66,8 @@ class DockerShell(Shell):
     def nothing_left(self) -> None:
         """See that labs were there, and that no trace of them is."""
         assert self.made
-        assert self.left() == set()
-        assert self.files() == []
+        found = (self.left(), self.files())
+        assert found == (set(), []), found
 
     def name_of(self, lab: str, node: str) -> str:
         """What the engine calls the node's container."""

@@ -175,6 +175,9 @@ def test_the_document_of_another_lab(
     shell("deploy", "-t", file)
     assert shell.inspect(LAB) == before
     assert json.loads(document.read_text())["allocations"] == right
+    (aside,) = document.parent.glob(f"{LAB}.json.corrupt-*")
+    assert aside.read_bytes() == (shell.workspace / "vlans/other.json").read_bytes()
+    aside.unlink()
 
 
 @pytest.mark.parametrize("verb", ["deploy", "recover"])
@@ -236,19 +239,20 @@ def test_a_container_renamed_behind_our_back(shell: DockerShell, file: Path, for
     docker("rename", name, foreign)
 
 
-@pytest.mark.parametrize("verb", ["deploy", "recover"])
-def test_a_container_paused_behind_our_back(shell: DockerShell, file: Path, verb: str) -> None:
-    """It goes on, as the process that it was."""
-    words = ("deploy", "-t", file) if verb == "deploy" else ("recover", "--name", LAB)
+def test_a_container_paused_behind_our_back(shell: DockerShell, file: Path) -> None:
+    """It stays paused, for somebody wanted that, and keeps all it has; started, it is the process it was."""
     shell("deploy", "-t", file)
     before, name = shell.inspect(LAB), shell.name_of(LAB, "b")
     process = docker("inspect", "--format={{.State.Pid}}", name)
     docker("pause", name)
-    assert states(shell.inspect(LAB)) == {"a": "running", "b": "paused"}
-    shell(*words)
+    for words in (("deploy", "-t", file), ("recover", "--name", LAB)):
+        shell(*words)
+        assert states(shell.inspect(LAB)) == {"a": "running", "b": "paused"}
+    assert "paused" in shell.fails("exec", "--name", LAB, "--node", "b", "--", "true", code=1)
+    shell("start", "--name", LAB, "--node", "b")
     assert shell.inspect(LAB) == before
     assert docker("inspect", "--format={{.State.Pid}}", name) == process
-    docker("pause", name)  # destroy also works on one that is paused
+    docker("pause", name)  # a paused one is removed like any other
 
 
 def test_a_full_disk(tmp_path: Path, tools_image: str) -> None:
@@ -269,7 +273,8 @@ def test_a_full_disk(tmp_path: Path, tools_image: str) -> None:
             shell("destroy", "--name", LAB, "-y")
             fill(filler)
             assert "No space left" in shell.fails("deploy", "-t", file, code=1)
-            shell.nothing_left()
+            assert shell.left() == set()
         finally:
             filler.unlink(missing_ok=True)
             shell("cleanup", "--all", "-y")
+            shell.nothing_left()

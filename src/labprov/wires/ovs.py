@@ -211,8 +211,11 @@ def _refused(scope: Scope, port: Port, name: str) -> EngineFailure:
 
 
 def _lost(scope: Scope, row: PortRow) -> bool:
-    """Whether it is a port of the lab whose device is gone; the switch itself may notice that later."""
-    return _mine(scope, row) and row.ids.get(_ROLE) == _PORT and not (row.works and _is_device(row.name))
+    """Whether it is a port of the lab whose device is gone.
+
+    What the switch says of it won't do: it notices late that one is gone, and late that a new one is there.
+    """
+    return _mine(scope, row) and row.ids.get(_ROLE) == _PORT and not _is_device(row.name)
 
 
 def _is_device(name: str) -> bool:

@@ -80,7 +80,7 @@ class Fars:
             raise self._unjoined(end, problem, end)
 
     def _unjoined(self, end: Endpoint, problem: str, *ends: Endpoint) -> NotSupported | Unavailable:
-        """The error for *end*, since the providers of *ends* don't join: what one of them lacks, if it says."""
+        """The error for *end*, as the providers of *ends* don't join: what one of them lacks, if it says."""
         infos = (self._facts.providers.get(self._provider(one.node) or "") for one in ends)
         why = next((info.no_links for info in infos if info and info.no_links), None)
         if why is None:

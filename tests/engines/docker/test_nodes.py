@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from labprov.engine import NodeState, Observed
+from labprov.engine import NodeState
 from labprov.errors import Conflict, EngineFailure, ForeignResource
 from labprov.model import Mgmt
 from labprov_docker.labs import labprov_remove_lab
@@ -428,7 +428,7 @@ def test_somebody_on_our_network(lab: Lab) -> None:
     finally:
         lab.api.remove_container(foreign, force=True)
     labprov_remove_lab(lab.scope)
-    assert lab.observe() == Observed()
+    assert (lab.observe().nodes, lab.observe().resources) == ((), ())
 
 
 # ---------------------------------------------------------------------------------------------------------

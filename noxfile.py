@@ -12,6 +12,10 @@ from pathlib import Path
 import nox
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+from tools.engines import why_not  # noqa: E402 (nox does not look for modules beside its file)
+
+IN_CI = os.environ.get("CI") == "true"
 PROJECT = nox.project.load_toml("pyproject.toml")
 SUPPORTED = nox.project.python_versions(PROJECT)
 LOWEST = SUPPORTED[0]
@@ -62,7 +66,7 @@ def _find(version: str) -> bool:
 
 
 FOUND = [version for version in SUPPORTED if _find(version)]
-if os.environ.get("CI") == "true" and LOWEST not in FOUND:
+if IN_CI and LOWEST not in FOUND:
     sys.exit(f"Python {LOWEST}, the lowest supported version, is not on this machine; CI needs it")
 
 
@@ -130,29 +134,31 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("who", ["root", "user"])
 def contract(session: nox.Session, who: str) -> None:
-    """The contract suite on netns: the built package, in an empty folder, as root and as a plain user."""
+    """The contract suite in an empty folder: as root on every provider, as a plain user on netns."""
     is_root = os.geteuid() == 0
     if who == "root" and not is_root:
         session.skip("only root can run it as root")
-    if who == "user" and os.environ.get("CI") != "true" and not _may_unshare(is_root):
+    if who == "user" and not IN_CI and not _may_unshare(is_root):
         session.skip("this machine forbids user namespaces (see `labprov doctor`)")
     folder = Path(session.create_tmp())
     results = Path(REPORTS or folder).absolute()
-    names = (f"contract-netns-{who}.json", f"contract-netns-{who}.xml")
     if who == "user" and is_root:
         packages = folder / "packages"
         shutil.rmtree(packages, ignore_errors=True)
-        session.run("pip", "install", "--quiet", "--target", str(packages), ".[contract]")
+        session.run("pip", "install", "--quiet", "--target", str(packages), ".[contract]", "pytest-xdist")
         program = ("python", "-m", "tools.plain_user", str(packages), str(results), "pytest")
-        session.run(*program, *_suite(Path("out"), *names), *session.posargs)
+        session.run(*program, *_suite(Path("out"), "contract-user", ["netns"]), *session.posargs)
         return
-    session.install(".[contract]")
+    providers = ["netns"]
+    if is_root and (IN_CI or not (why_not("docker") or why_not("ovs"))):
+        providers.append("docker")
+    session.install(".[contract]", "./src/labprov_docker", "pytest-xdist")
     alone = (str(Path(session.bin) / "pytest"),)
     empty = folder / "empty"
     shutil.rmtree(empty, ignore_errors=True)
     empty.mkdir()
     with session.chdir(empty):
-        session.run(*alone, *_suite(results, *names), *session.posargs)
+        session.run(*alone, *_suite(results, f"contract-{who}", providers), *session.posargs)
 
 
 def _may_unshare(is_root: bool) -> bool:
@@ -162,10 +168,11 @@ def _may_unshare(is_root: bool) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def _suite(results: Path, report: str, junit: str) -> list[str]:
-    """Give the arguments that run the suite on netns."""
-    suite = ["-p", "labprov.contract", "-p", "no:cacheprovider", "--labprov-provider=netns"]
-    return [*suite, f"--labprov-report={results / report}", f"--junitxml={results / junit}"]
+def _suite(results: Path, name: str, providers: list[str]) -> list[str]:
+    """Give the arguments that run the suite on *providers*, each in a process of its own."""
+    suite = ["-p", "labprov.contract", "-p", "no:cacheprovider", f"--numprocesses={len(providers)}"]
+    suite += [f"--labprov-provider={provider}" for provider in providers]
+    return [*suite, f"--labprov-report={results / name}.json", f"--junitxml={results / name}.xml"]
 
 
 def _pytest(session: nox.Session, what: str, *arguments: str) -> None:

@@ -19,6 +19,7 @@ from labprov_docker.observing import labprov_observe
 from labprov_docker.output import labprov_logs
 from labprov_docker.ports import labprov_plug, labprov_set_carrier, labprov_unplug
 from labprov_docker.running import labprov_console, labprov_exec, labprov_ready
+from labprov_docker.suite import labprov_harness
 from labprov_docker.watching import labprov_watch
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "labprov_console",
     "labprov_create_nodes",
     "labprov_exec",
+    "labprov_harness",
     "labprov_logs",
     "labprov_observe",
     "labprov_plug",

@@ -11,6 +11,7 @@ from labprov.hookspecs import hookimpl
 from labprov.model import Topology
 from labprov_docker import networks
 from labprov_docker.accepting import problem
+from labprov_docker.address import NAME
 from labprov_docker.client import client, side_by_side
 from labprov_docker.containers import listed
 from labprov_docker.delays import startup_delay
@@ -59,5 +60,5 @@ def labprov_remove_lab(scope: Scope) -> bool:
     networks.remove(scope)
     if engine(scope).can_enter:
         wires.remove_ports(scope, sorted({item.label("node") for item in found if item.label("node")}))
-        wires.remove_lab(scope)
+        wires.remove_lab(scope, NAME)
     return True

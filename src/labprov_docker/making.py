@@ -9,6 +9,7 @@ from labprov.engine import BridgeType, Namespace, NodeSpec, Scope
 from labprov.errors import LabprovError
 from labprov.wires.alias import NEVER
 from labprov_docker import images, network, networks
+from labprov_docker.address import NAME
 from labprov_docker.batch import Batch
 from labprov_docker.client import client, side_by_side
 from labprov_docker.container import HOLDER_KEYS, holder_config, node_config
@@ -117,7 +118,7 @@ class Making:
         """Make the ports of nodes whose namespaces are new, all in one batch."""
         ports = [(port, places[spec.name]) for spec in specs if spec.name in places for port in spec.ports]
         if ports:
-            outcomes = wires.plug(self._scope, ports, alone=BridgeType.OVS)
+            outcomes = wires.plug(self._scope, ports, NAME, alone=BridgeType.OVS)
             self._batch.take(
                 (port.end.node, outcome) for (port, _), outcome in zip(ports, outcomes, strict=True)
             )

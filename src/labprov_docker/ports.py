@@ -11,6 +11,7 @@ from labprov.errors import LabprovError
 from labprov.hookspecs import hookimpl
 from labprov.model import Endpoint
 from labprov.wires.alias import NEVER
+from labprov_docker.address import NAME
 from labprov_docker.containers import Pod, pods_of_lab
 from labprov_docker.facts import engine
 from labprov_docker.labelling import label, of_container
@@ -27,7 +28,9 @@ def labprov_plug(scope: Scope, ports: Sequence[Port]) -> list[Place | LabprovErr
     _check_links(scope)
     pods = _held(scope, pods_of_lab(scope), {port.end.node for port in ports})
     ends = [port.end for port in ports]
-    return _placed(scope, pods, ports, ends, lambda found: wires.plug(scope, found, alone=BridgeType.OVS))
+    return _placed(
+        scope, pods, ports, ends, lambda found: wires.plug(scope, found, NAME, alone=BridgeType.OVS)
+    )
 
 
 @hookimpl

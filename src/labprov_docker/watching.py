@@ -18,6 +18,8 @@ from labprov_docker.translation import NOT_REACHED, translated
 
 _HEALTH = "health_status"
 _HEARD = ("start", "die", "oom", "pause", "unpause", "kill", "destroy", _HEALTH)
+NOTICED_WITHIN = 10
+"""Seconds until the engine's list has what it told."""
 _ENDED = (NodeState.STOPPED, NodeState.CRASHED, NodeState.STARTING)
 
 
@@ -83,12 +85,17 @@ class _Watching:
             _HEALTH: (detail, None),
         }[action]
         if action == "die":
-            state = self._after_death(lab, node)
+            state = self._after_death(said["Actor"]["ID"], lab, node)
         return Event(kind=EventKind.NODE_CHANGED, lab=lab, node=node, message=message, state=state)
 
-    def _after_death(self, lab: str, node: str) -> NodeState | None:
-        """Whether it has crashed or was stopped; None where that can't be told, or it runs again."""
+    def _after_death(self, container: str, lab: str, node: str) -> NodeState | None:
+        """Whether it has crashed or was stopped; None where that can't be told, or it runs again.
+
+        The engine tells of a death before its list has it.
+        """
         try:
+            with translated(lab=lab, node=node):
+                client(self._scope).wait(container, timeout=NOTICED_WITHIN)
             seen = labprov_observe(self._scope, frozenset()).nodes
         except LabprovError:
             return None

@@ -54,7 +54,7 @@ class Lab:
         return Port(end=found, index=0, mac=mac_of(found), tag=tag, far=joined), self.places[node]
 
     def plug(self, *ports: tuple[Port, Namespace]) -> None:
-        outcomes = wires.plug(self.scope, ports, alone=BridgeType.OVS)
+        outcomes = wires.plug(self.scope, ports, "test", alone=BridgeType.OVS)
         assert outcomes == [place for _, place in ports], [str(outcome) for outcome in outcomes]
 
     def link(self, a: str, b: str, tag: int) -> None:
@@ -115,7 +115,7 @@ def lab(scope: Scope) -> Iterator[Lab]:
     for name in lab.places:
         subprocess.run(["ip", "netns", "delete", f"lpt-{scope.lab}-{name}"], check=False, capture_output=True)
     wires.remove_ports(scope, list(lab.places))
-    wires.remove_lab(scope)
+    wires.remove_lab(scope, "test")
 
 
 def test_a_link_over_the_switch_is_a_wire(lab: Lab) -> None:
@@ -264,7 +264,7 @@ def test_a_foreign_bridge_is_not_taken(lab: Lab) -> None:
     try:
         with pytest.raises(ForeignResource):
             lab.plug(lab.port("a:eth1", 100))
-        wires.remove_lab(lab.scope)
+        wires.remove_lab(lab.scope, "test")
         assert ovsdb.read(lab.scope.host).bridges[lab.scope.bridge] == before
     finally:
         run("ovs-vsctl", "del-br", lab.scope.bridge)
@@ -288,7 +288,7 @@ def test_a_shared_bridge_keeps_its_settings(lab: Lab) -> None:
         assert any("STP" in text for text in told)
         assert wires.switch(evolve(lab.scope, workspace_id="another"), "test").foreign_ports
         wires.remove_ports(lab.scope, ["a"])
-        wires.remove_lab(lab.scope)
+        wires.remove_lab(lab.scope, "test")
         assert ovsdb.read(lab.scope.host).bridges[name] == before
     finally:
         run("ovs-vsctl", "del-br", name)
@@ -301,7 +301,7 @@ def test_a_device_that_is_not_there_is_an_error(lab: Lab) -> None:
 
     lab.node("a")
     port, _ = lab.port("a:eth1", 100)
-    (outcome,) = ovs.put(lab.scope, [(port, "lp-not-there")])
+    (outcome,) = ovs.put(lab.scope, [(port, "lp-not-there")], "test")
     assert isinstance(outcome, EngineFailure)
     assert outcome.node == "a"
 

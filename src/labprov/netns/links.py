@@ -11,6 +11,7 @@ from labprov.errors import LabprovError
 from labprov.hookspecs import hookimpl
 from labprov.model import Endpoint
 from labprov.netns import naming
+from labprov.netns.facts import NAME
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,7 +21,7 @@ R = TypeVar("R")
 def labprov_plug(scope: Scope, ports: Sequence[Port]) -> list[Place | LabprovError]:
     """Make veth pairs."""
     ends = [port.end for port in ports]
-    return _placed(scope, ports, ends, lambda found: wires.plug(scope, found))
+    return _placed(scope, ports, ends, lambda found: wires.plug(scope, found, NAME))
 
 
 @hookimpl

@@ -13,6 +13,7 @@ from labprov.errors import InvalidInput, LabprovError
 from labprov.hookspecs import hookimpl
 from labprov.model import Node, Topology
 from labprov.netns import naming
+from labprov.netns.facts import NAME
 from labprov.wires import NODE_VARIABLE, helper
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -31,7 +32,7 @@ def labprov_remove_lab(scope: Scope) -> bool:
     folder = naming.logs(scope, scope.lab or "")
     helper(scope).request("remove_lab", lab=scope.lab, logs=str(folder))
     if scope.bridge in scope.host.interfaces():
-        wires.remove_lab(scope)
+        wires.remove_lab(scope, NAME)
     return True
 
 

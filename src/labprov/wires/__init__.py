@@ -8,7 +8,7 @@ from __future__ import annotations
 from labprov.wires.alias import SpaceAlias
 from labprov.wires.client import Helper, helper
 from labprov.wires.holder import NODE_VARIABLE
-from labprov.wires.ovs import Switch, remove_lab
+from labprov.wires.ovs import Switch
 from labprov.wires.ovs import check as ovs_check
 from labprov.wires.ovsdb import Database
 from labprov.wires.ovsdb import silent as ovs_problem
@@ -19,6 +19,7 @@ from labprov.wires.ports import (
     label,
     observe,
     plug,
+    remove_lab,
     remove_ports,
     set_carrier,
     switch,

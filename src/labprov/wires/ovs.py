@@ -28,8 +28,8 @@ USERSPACE, KERNEL = "netdev", "system"
 BRIDGE, SHARED_BRIDGE = "bridge", "shared-bridge"
 """Roles of bridges that labprov made: a lab's own, and one that somebody named for several labs."""
 _FORWARD = {"forward-bpdu": "true"}
-_LAB, _NODE, _INTERFACE, _WORKSPACE, _ROLE, _FAR = (
-    f"labprov.{word}" for word in ("lab", "node", "interface", "workspace", "role", "far")
+_LAB, _NODE, _INTERFACE, _WORKSPACE, _PROVIDER, _ROLE, _FAR = (
+    f"labprov.{word}" for word in ("lab", "node", "interface", "workspace", "provider", "role", "far")
 )
 _PORT = "port"
 _WIRE, _SEGMENT, _ALONE = "wire", "segment", "alone"
@@ -59,13 +59,14 @@ def on_switch(far: Far, alone: BridgeType) -> bool:
     return isinstance(far, Joined) and far.type is BridgeType.OVS
 
 
-def _ids(scope: Scope, port: Port) -> dict[str, str]:
+def _ids(scope: Scope, port: Port, provider: str) -> dict[str, str]:
     kind = _ALONE
     if isinstance(port.far, Joined):
         kind = _SEGMENT if port.far.learn else _WIRE
     end = port.end
-    values = (scope.lab or "", end.node, end.interface, scope.workspace_id, _PORT, kind)
-    return dict(zip((_LAB, _NODE, _INTERFACE, _WORKSPACE, _ROLE, _FAR), values, strict=True))
+    values = (scope.lab or "", end.node, end.interface, scope.workspace_id, provider, _PORT, kind)
+    names = (_LAB, _NODE, _INTERFACE, _WORKSPACE, _PROVIDER, _ROLE, _FAR)
+    return dict(zip(names, values, strict=True))
 
 
 def owner(row: PortRow) -> tuple[str, Endpoint, str] | None:
@@ -93,10 +94,11 @@ def far(database: Database, row: PortRow | None, end: tuple[str, Endpoint, str])
     return Alone() if kind == _ALONE else Joined(row.bridge, BridgeType.OVS)
 
 
-def put(scope: Scope, ports: Sequence[tuple[Port, str]]) -> list[LabprovError | None]:
+def put(scope: Scope, ports: Sequence[tuple[Port, str]], provider: str) -> list[LabprovError | None]:
     """Have each port's device on its bridge, with its tag; all of them in one transaction.
 
     :param ports: each with the name of its device on the host.
+    :param provider: whose nodes they belong to.
     :returns: None or an error for each.
     :raises LabprovError: the transaction failed; nothing of it was done.
     """
@@ -118,17 +120,17 @@ def put(scope: Scope, ports: Sequence[tuple[Port, str]]) -> list[LabprovError | 
             if row.name not in names:
                 changes.remove_port(row.name)
         for port, name in ports:
-            changes.put_port(_row(scope, port, name))
-        after = [_row(scope, port, name) for port, name in ports]
+            changes.put_port(_row(scope, port, name, provider))
+        after = [_row(scope, port, name, provider) for port, name in ports]
         _flood(changes, before, old, after, {*bridges, *(row.bridge for row in old)})
 
     ovsdb.write(scope.host, work)
     return _checked(scope, ports)
 
 
-def _row(scope: Scope, port: Port, name: str) -> PortRow:
+def _row(scope: Scope, port: Port, name: str, provider: str) -> PortRow:
     bridge = port.far.bridge if isinstance(port.far, Joined) else scope.bridge
-    return PortRow(name=name, bridge=bridge, tag=port.tag, mode=MODE, ids=_ids(scope, port))
+    return PortRow(name=name, bridge=bridge, tag=port.tag, mode=MODE, ids=_ids(scope, port, provider))
 
 
 def _bridge(scope: Scope, name: str) -> BridgeRow:
@@ -209,8 +211,11 @@ def _refused(scope: Scope, port: Port, name: str) -> EngineFailure:
 
 
 def _lost(scope: Scope, row: PortRow) -> bool:
-    """Whether it is a port of the lab whose device is gone; the switch itself may notice that later."""
-    return _mine(scope, row) and row.ids.get(_ROLE) == _PORT and not (row.works and _is_device(row.name))
+    """Whether it is a port of the lab whose device is gone.
+
+    What the switch says of it won't do: it notices late that one is gone, and late that a new one is there.
+    """
+    return _mine(scope, row) and row.ids.get(_ROLE) == _PORT and not _is_device(row.name)
 
 
 def _is_device(name: str) -> bool:
@@ -236,16 +241,20 @@ def remove(scope: Scope, ends: Collection[Endpoint] = (), nodes: Collection[str]
     _take_away(scope, before, rows, ())
 
 
-def remove_lab(scope: Scope) -> None:
-    """Remove the lab's bridge, and ports of its that have lost their devices.
+def remove_lab(scope: Scope, provider: str) -> frozenset[str]:
+    """Remove the lab's bridge, and what ports are left of a provider whose nodes are all gone.
 
     A bridge that has ports of another provider's nodes stays; so does one that labprov did not make.
+
+    :returns: the nodes that the ports were of.
     """
     if ovsdb.silent(scope.host) is not None:
-        return
+        return frozenset()
     before = ovsdb.read(scope.host)
-    rows = [row for row in before.ports.values() if _lost(scope, row)]
+    ours = (row for row in before.ports.values() if _mine(scope, row) and row.ids.get(_ROLE) == _PORT)
+    rows = [row for row in ours if row.ids.get(_PROVIDER) == provider or not row.works]
     _take_away(scope, before, rows, _emptied(scope, before, rows))
+    return frozenset(row.ids[_NODE] for row in rows)
 
 
 def _take_away(scope: Scope, before: Database, rows: Sequence[PortRow], bridges: Collection[str]) -> None:

@@ -23,7 +23,7 @@ from labprov.engine import (
 )
 from labprov.errors import EngineFailure, LabprovError, NotSupported
 from labprov.model import Endpoint, natural
-from labprov.wires import ovsdb
+from labprov.wires import ovs, ovsdb
 from labprov.wires.alias import SpaceAlias
 from labprov.wires.client import helper
 from labprov.wires.ovs import USERSPACE, Switch, datapath, look, on_switch, put, remove
@@ -47,13 +47,18 @@ class Seen:
 
 
 def plug(
-    scope: Scope, ports: Sequence[tuple[Port, Place]], *, alone: BridgeType = BridgeType.PARKING
+    scope: Scope,
+    ports: Sequence[tuple[Port, Place]],
+    provider: str,
+    *,
+    alone: BridgeType = BridgeType.PARKING,
 ) -> list[Outcome]:
     """Make each port at its place as described, or change what is there to it.
 
     One helper batch, and one transaction of Open vSwitch's database where a port is on a bridge of its.
 
     :param ports: both ends of a :class:`~labprov.Peer` wire in one batch.
+    :param provider: whose nodes they belong to.
     :param alone: where the other end of an interface without a link lies: in the lab's parking namespace, or
         (``BridgeType.OVS``) on the lab's bridge, with a tag that nobody else has.
     :returns: for each port its place, or an error.
@@ -75,7 +80,7 @@ def plug(
         outcomes[number] = answer
     placed = [number for number in switched if outcomes[number] is None]
     devices = _devices(scope, [ports[number] for number in placed])
-    for number, answer in zip(placed, put(scope, devices), strict=True):
+    for number, answer in zip(placed, put(scope, devices, provider), strict=True):
         outcomes[number] = answer
     return [outcome or place for outcome, (_, place) in zip(outcomes, ports, strict=True)]
 
@@ -232,6 +237,16 @@ def switch(scope: Scope, provider: str) -> Switch:
     if ovsdb.silent(scope.host) is not None:
         return Switch()
     return look(ovsdb.read(scope.host), scope, provider)
+
+
+def remove_lab(scope: Scope, provider: str) -> None:
+    """Remove the lab's bridge, and whatever is left on the host of the provider's nodes, which are all gone.
+
+    A bridge that has ports of another provider's nodes stays; so does one that labprov did not make.
+    """
+    nodes = ovs.remove_lab(scope, provider)
+    if nodes:
+        helper(scope).request("sweep", lab=scope.lab, nodes=sorted(nodes))
 
 
 def remove_ports(scope: Scope, nodes: Collection[str]) -> None:

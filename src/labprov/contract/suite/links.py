@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -423,4 +424,10 @@ def _host_port(bench: Bench, *labs: str) -> Iterator[Any]:
 def _frames(port: socket.socket) -> Iterator[bytes]:
     with suppress(TimeoutError):
         while True:
-            yield port.recv(1 << 16)
+            try:
+                frame = port.recv(1 << 16)
+            except OSError as error:
+                if error.errno != errno.ENETDOWN:  # said once of a port that is down; it may come up later
+                    raise
+            else:
+                yield frame

@@ -51,10 +51,10 @@ class TestPersistence:
     @clause("P2")
     def test_vlan_file_format_consistent(self, bench: Bench) -> None:
         """The same topology on any provider gives the same document, byte for byte."""
-        topology = bench.topology("p2", "r2:eth10 r10:eth1", "r1:eth1 r2:eth2", r1=["eth0"])
+        topology = bench.topology("p2", "r2:eth10 r10:eth1", "r1:eth1 r2:eth2", r1=["ens3"])
         deployed(bench, topology)
         lists = {"r1": [102, 101], "r10": [100], "r2": [101, 100]}
-        names = {"r1": ["eth0", "eth1"], "r10": ["eth1"], "r2": ["eth2", "eth10"]}
+        names = {"r1": ["ens3", "eth1"], "r10": ["eth1"], "r2": ["eth2", "eth10"]}
         value = {"allocations": lists, "next_vlan": 103, "interfaces": names}
         expected = json.dumps(value, indent=2) + "\n"
         assert bench.document(topology.name) == expected.encode()

@@ -19,6 +19,9 @@ NODE, HOLDER, NETWORK = "node", "holder", "network"
 CONTAINER = "container"
 """The label of a holder that says what the node's container is called."""
 
+HELD = "holder"
+"""The label of a node's container that shares a holder's network: what that holder was called."""
+
 CREATED = frozenset({"created", "configured", "initialized"})
 RUNNING, PAUSED, RESTARTING = "running", "paused", "restarting"
 _JOINED = "container:"
@@ -76,6 +79,11 @@ class Container:
         return self.state in CREATED
 
     @property
+    def is_held(self) -> bool:
+        """Whether it was made to share a holder's network; one in the host's, or another node's, was not."""
+        return bool(self.label(HELD))
+
+    @property
     def joined(self) -> str | None:
         """The id of the container whose network it shares, None where it has its own or the host's."""
         mode = self.network_mode
@@ -103,13 +111,12 @@ class Pod:
 
     @property
     def is_parted(self) -> bool:
-        """Whether the node's container shares the network of another container than its holder.
+        """Whether the node's container shares the network of another holder than the one that is there.
 
         It can't be started any more once that one is gone.
         """
-        joined = self.node.joined if self.node else None
         own = self.holder.id if self.holder else None
-        return joined is not None and joined != own
+        return self.node is not None and self.node.is_held and self.node.joined != own
 
 
 def read(said: Mapping[str, Any]) -> Container:

@@ -13,7 +13,7 @@ from labprov_docker.address import NAME
 from labprov_docker.batch import Batch
 from labprov_docker.client import client, side_by_side
 from labprov_docker.container import HOLDER_KEYS, holder_config, node_config
-from labprov_docker.containers import CONTAINER, LABEL, Container, Pod
+from labprov_docker.containers import CONTAINER, HELD, LABEL, Container, Pod
 from labprov_docker.facts import engine
 from labprov_docker.holder import ensure_image
 from labprov_docker.labelling import label, of_spec
@@ -134,6 +134,8 @@ class Making:
     def contain(self, spec: NodeSpec) -> None:
         """Make the node's container, not started."""
         config = node_config(spec, network_mode=self._mode(spec), containers=self._names())
+        if network.has_holder(spec.node):
+            config["Labels"][LABEL + HELD] = spec.holder_name
         self.containers[spec.name] = self._make(spec, config, spec.runtime_name)
 
     def _mode(self, spec: NodeSpec) -> str:

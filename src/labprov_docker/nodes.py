@@ -178,7 +178,7 @@ def labprov_stop_nodes(
 @hookimpl
 def labprov_remove_nodes(scope: Scope, nodes: Sequence[ObservedNode]) -> list[LabprovError | None]:
     """Remove containers, then ports, then holders: while a holder is there, a kill loses nothing."""
-    wanted = {(node.workspace, node.prefix, node.lab, node.node) for node in nodes}
+    wanted = {(scope.workspace_id, node.prefix, node.lab, node.node) for node in nodes}
     parts = [item for item in of_lab(scope) if item.identity in wanted]
     errors: dict[str, LabprovError] = {}
 

@@ -53,8 +53,8 @@ def place(pod: Pod, pids: Mapping[str, int]) -> Namespace | None:
     the node still lives in the old one.
     """
     holder, node = (pids.get(item.id) if item else None for item in (pod.holder, pod.node))
-    if pod.node is not None and pod.node.joined is None:
-        return None  # it has the host's network, and no place of its own
+    if pod.node is not None and not pod.node.is_held:
+        return None  # it has the host's network, or another node's, and no place of its own
     if node is not None and (holder is None or pod.is_parted or started(node) < started(holder)):
         return _of(node)
     return None if holder is None else _of(holder)

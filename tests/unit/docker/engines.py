@@ -49,18 +49,24 @@ def fake_engine() -> Iterator[FakeEngine]:
         engine = FakeEngine(f"unix://{path}")
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def _any(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(length)) if length else None
                 parts = self.path.split("/", 2)
                 where = f"/{parts[2]}" if parts[1].startswith("v1.") else self.path
                 status, said = engine.answer(f"{self.command} {where}", body)
-                if isinstance(said, list):
-                    said = "".join(json.dumps(line) + "\r\n" for line in said).encode()
                 raw = said if isinstance(said, bytes) else json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(raw)))
+                self.send_header("Connection", "close")
+                if isinstance(said, list):
+                    self.send_header("Transfer-Encoding", "chunked")
+                    lines = [json.dumps(line).encode() + b"\r\n" for line in said]
+                    raw = b"".join(b"%x\r\n%s\r\n" % (len(line), line) for line in (*lines, b""))
+                else:
+                    self.send_header("Content-Length", str(len(raw)))
                 self.end_headers()
                 self.wfile.write(raw)
 

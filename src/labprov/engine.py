@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from labprov.errors import LabprovError
 from labprov.events import Event
 from labprov.host import Host
 from labprov.model import Endpoint, Node
@@ -294,6 +295,8 @@ class ProviderInfo:
         it is and does not answer, nobody knows what exists, and what would need to know stops.
     :param reason: why it is unavailable, None if it is available.
     :param remedy: what to do about that.
+    :param no_links: why it can't join now as it could otherwise, and what to do about that; None where
+        nothing keeps it from that.
     :param node_keys: the containerlab node keys it honours; for every other one that a file uses, the user
         is warned.
     :param runs_images: whether its nodes run an ``image``; a node that has one never falls silently to a
@@ -311,6 +314,7 @@ class ProviderInfo:
     present: bool = True
     reason: str | None = None
     remedy: str | None = None
+    no_links: LabprovError | None = None
 
     @property
     def available(self) -> bool:

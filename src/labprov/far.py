@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labprov.engine import Alone, BridgeType, Far, HostEnd, Join, Joined, Peer
-from labprov.errors import NotSupported
+from labprov.errors import NotSupported, Unavailable
 from labprov.facts import Facts
 from labprov.model import HOST, MGMT_NET, Endpoint, Node, Topology
 
@@ -26,6 +26,7 @@ class Fars:
         """What *end* shall lead to.
 
         :raises NotSupported: the link can't be made here.
+        :raises Unavailable: it could be, but for something that is missing now.
         """
         if self._topology.by_name[end.node].settings.get("network-mode") == "host":
             raise self._refused(
@@ -52,7 +53,7 @@ class Fars:
         if Join.BRIDGE in self._joins(end) and Join.BRIDGE in self._joins(other):
             return Joined(self._facts.bridge, BridgeType.OVS)
         providers = f"{self._provider(end.node)} and {self._provider(other.node)}"
-        raise self._refused(end, f"{providers} have no way to share the link to {other}")
+        raise self._unjoined(end, f"{providers} have no way to share the link to {other}", end, other)
 
     def _segment(self, end: Endpoint, bridge: Node) -> Far:
         if bridge.kind == "ovs-bridge":
@@ -72,11 +73,26 @@ class Fars:
             return Joined(bridge.name, BridgeType.PARKING, learn=True)
         if all(Join.BRIDGE in self._joins(other) for other in machines):
             return Joined(self._facts.bridge, BridgeType.OVS, learn=True)
-        raise self._refused(end, f"its providers have no way to share the segment {bridge.name}")
+        raise self._unjoined(end, f"its providers have no way to share the segment {bridge.name}", *machines)
 
     def _require(self, end: Endpoint, join: Join, problem: str) -> None:
         if join not in self._joins(end):
-            raise self._refused(end, problem)
+            raise self._unjoined(end, problem, end)
+
+    def _unjoined(self, end: Endpoint, problem: str, *ends: Endpoint) -> NotSupported | Unavailable:
+        """The error for *end*, as the providers of *ends* don't join: what one of them lacks, if it says."""
+        infos = (self._facts.providers.get(self._provider(one.node) or "") for one in ends)
+        why = next((info.no_links for info in infos if info and info.no_links), None)
+        if why is None:
+            return self._refused(end, problem)
+        return Unavailable(
+            why.message,
+            provider=self._provider(end.node),
+            lab=self._topology.name,
+            node=end.node,
+            interface=end.interface,
+            remedy=why.remedy,
+        )
 
     def _refused(self, end: Endpoint, problem: str, remedy: str = REMEDY) -> NotSupported:
         return NotSupported(

@@ -235,11 +235,12 @@ class Lab:
             with operation.locked():
                 try:
                     plan, sources = self._plan(operation, keep, reconfigure, only)
+                    report = operation.execute(plan, sources)
                 except Exception:
                     if self.name not in operation.workspace.labs():
-                        operation.workspace.remove_lock(self.name)  # a refused lab leaves nothing
+                        # a refused lab leaves nothing, and so does one that there was no space to write of
+                        operation.workspace.remove_lock(self.name)
                     raise
-                report = operation.execute(plan, sources)
             if wait:
                 report = operation.wait(plan, report)
         self.report = evolve(report, warnings=(*self.warnings, *report.warnings))

@@ -45,6 +45,7 @@ def reconcile(
     :raises Conflict: something that isn't ours is in the way, or a node would be replaced although
         ``facts.keep`` is set.
     :raises NotSupported: a link that can't be made here.
+    :raises Unavailable: a link that could be, but for something that is missing now.
     :raises TagsExhausted: there are not enough tags.
     :raises ExceptionGroup: several of these.
     """

@@ -106,6 +106,7 @@ def labprov_provider_info(host: Host) -> ProviderInfo:
         present=present,
         reason=problem.message if problem else None,
         remedy=problem.remedy if problem else None,
+        no_links=engine.links,
     )
 
 

@@ -7,14 +7,15 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
+
+from tests.engines.disk import fill, small_disk
+from tests.engines.shell import Shell
 
 HERE = Path(__file__).resolve()
 EXAMPLES = HERE.parents[2] / "examples"
@@ -27,42 +28,17 @@ CONVERGED_WITHIN = 90.0  # seconds; OSPF's dead interval is 40 where a router wa
 pytestmark = pytest.mark.engine("root")
 
 
-class Shell:
-    """Runs labprov as a user does, in one workspace."""
+class NetnsShell(Shell):
+    """labprov with labs of namespaces."""
 
     def __init__(self, workspace: Path) -> None:
-        self.workspace = workspace
-        self.prefix = f"lpt{uuid4().hex[:6]}"
-        """Tells what is this test's own on a machine where others have labs too."""
+        super().__init__(workspace)
         self.namespaces: set[int] = set()
         """Every namespace that a node has had, so that none can be forgotten."""
 
-    @property
-    def command(self) -> list[str]:
-        """The command line's beginning."""
-        return [sys.executable, "-m", "labprov", "--workspace", str(self.workspace), "--prefix", self.prefix]
-
-    def __call__(self, *words: str | Path, code: int = 0) -> str:
-        """Run it, see that it ends with *code*, and give its standard output."""
-        command = [*self.command, *map(str, words)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == code, done.stdout + done.stderr
+    def look(self) -> None:
+        """Note the namespaces."""
         self.namespaces |= {path.stat().st_ino for path in NAMED.glob(f"{self.prefix}-*")}
-        return done.stdout
-
-    def fails(self, *words: str | Path, code: int) -> str:
-        """Run it, see that it ends with *code*, and give what it said, in one line and no traceback."""
-        command = [*self.command, "--quiet", *map(str, words)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        assert len(done.stderr.splitlines()) == 1, done.stderr
-        return done.stderr
-
-    def inspect(self, lab: str) -> list[dict[str, Any]]:
-        """The lab's nodes, as ``inspect`` gives them."""
-        nodes: list[dict[str, Any]] = json.loads(self("inspect", "--name", lab, "-f", "json"))
-        return nodes
 
     def reaches(self, lab: str, node: str, address: str) -> bool:
         """Whether echoes sent inside the node are answered."""
@@ -86,7 +62,7 @@ def inside(namespaces: set[int]) -> set[str]:
     return found
 
 
-def left(shell: Shell) -> set[str]:
+def left(shell: NetnsShell) -> set[str]:
     """What labs have left on the machine: named namespaces, mounts, processes."""
     named = {path.name for path in NAMED.glob(f"{shell.prefix}-*")}
     mounts = Path("/proc/self/mounts").read_text().splitlines()
@@ -95,9 +71,9 @@ def left(shell: Shell) -> set[str]:
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
+def shell(tmp_path: Path) -> Iterator[NetnsShell]:
     """A workspace whose labs are gone at the end, with every trace of theirs."""
-    shell = Shell(tmp_path / "workspace")
+    shell = NetnsShell(tmp_path / "workspace")
     yield shell
     shell("cleanup", "--all", "-y")
     assert shell.namespaces
@@ -106,7 +82,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     assert sorted(path.name for path in files) == ["workspace-id", "workspace.lock"]
 
 
-def test_the_ring_carries_packets_and_survives_restarts(shell: Shell) -> None:
+def test_the_ring_carries_packets_and_survives_restarts(shell: NetnsShell) -> None:
     """The example of the README: packets cross it, over the long way too, and a restart changes nothing."""
     shell("deploy", "-t", RING)
     before = shell.inspect("ring")
@@ -122,7 +98,7 @@ def test_the_ring_carries_packets_and_survives_restarts(shell: Shell) -> None:
     assert shell("deploy", "-t", RING, "-f", "json").count('"changed": false') == 1
 
 
-def test_links_change_on_a_running_lab(shell: Shell) -> None:
+def test_links_change_on_a_running_lab(shell: NetnsShell) -> None:
     """Disconnected interfaces keep their addresses and hear nothing; connected again, they talk again."""
     shell("deploy", "-t", RING)
     shell("disconnect", "--name", "ring", "pc1:eth1", "r1:eth1")
@@ -136,7 +112,7 @@ def test_links_change_on_a_running_lab(shell: Shell) -> None:
     assert [item["name"] for item in shell.inspect("ring")[3]["interfaces"]] == ["eth1"]
 
 
-def test_a_node_removed_behind_our_back_comes_back(shell: Shell) -> None:
+def test_a_node_removed_behind_our_back_comes_back(shell: NetnsShell) -> None:
     """Recover makes it again with its old tags and MACs; the others' processes go on."""
     shell("deploy", "-t", RING)
     before = shell.inspect("ring")
@@ -151,7 +127,7 @@ def test_a_node_removed_behind_our_back_comes_back(shell: Shell) -> None:
     assert shell.reaches("ring", "pc1", "10.0.2.2")
 
 
-def node_processes(shell: Shell) -> dict[str, str]:
+def node_processes(shell: NetnsShell) -> dict[str, str]:
     """Each node's process ids in its namespace, by the kernel's own word."""
     return {
         node["node"]: subprocess.check_output(["ip", "netns", "pids", node["runtime_name"]], text=True)
@@ -159,7 +135,7 @@ def node_processes(shell: Shell) -> dict[str, str]:
     }
 
 
-def converged(shell: Shell) -> bool:
+def converged(shell: NetnsShell) -> bool:
     """Whether pc1 reaches pc3 within the time that OSPF may take."""
     deadline = time.monotonic() + CONVERGED_WITHIN
     while time.monotonic() < deadline:
@@ -168,7 +144,7 @@ def converged(shell: Shell) -> bool:
     return False
 
 
-def test_a_killed_node_is_told(shell: Shell) -> None:
+def test_a_killed_node_is_told(shell: NetnsShell) -> None:
     """Who listens hears what the kernel does to a node, and that recover starts it again; Ctrl-C ends it."""
     shell("deploy", "-t", RING)
     command = [*shell.command, "events", "--name", "ring", "-f", "json"]
@@ -192,11 +168,11 @@ def told(line: str) -> tuple[str, str, str]:
 
 
 @pytest.mark.engine("frr")
-def test_ospf_converges_after_a_killed_deploy(shell: Shell) -> None:
+def test_ospf_converges_after_a_killed_deploy(shell: NetnsShell) -> None:
     """Real FRR: labprov is killed in each phase of the deploy, the next one finishes; OSPF converges."""
     assert shutil.which("vtysh"), "frr is one of the packages that bootstrap.py installs"
     for sign in ("created", "started", "ran:"):
-        kill_at(shell, sign, "deploy", "-t", str(OSPF))
+        shell.kill_at(sign, "deploy", "-t", str(OSPF))
     shell("deploy", "-t", OSPF)
     before = shell.inspect("frr-ospf")
     assert converged(shell)
@@ -207,63 +183,38 @@ def test_ospf_converges_after_a_killed_deploy(shell: Shell) -> None:
     shell("restart", "--name", "frr-ospf", "--node", "router2")
     assert shell.inspect("frr-ospf") == before
     assert converged(shell)
-    kill_at(shell, "remove", "destroy", "--name", "frr-ospf", "-y")
+    shell.kill_at("remove", "destroy", "--name", "frr-ospf", "-y")
     shell("destroy", "--name", "frr-ospf", "-y")
     assert shell("inspect", "--all", "-f", "json").strip() == "[]"
 
 
-def kill_at(shell: Shell, sign: str, *words: str) -> None:
-    """Start labprov and kill it, as nothing can be caught, when a line of its talk has *sign* in it."""
-    process = subprocess.Popen([*shell.command, *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    assert process.stderr is not None
-    with process.stderr:
-        for line in process.stderr:
-            if sign.encode() in line:
-                break
-        process.kill()
-        process.wait()
-
-
 def test_a_full_disk_makes_nothing_and_loses_nothing(tmp_path: Path) -> None:
     """No space for the documents: a clear error, no node made; a lab that is there keeps its documents."""
-    small = tmp_path / "small"
-    small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "labprov-test", str(small)], check=True)
-    shell = Shell(small / "workspace")
-    filler = small / "filler"
-    try:
-        shell("deploy", "-t", RING)
-        before = {path: path.read_bytes() for path in shell.workspace.rglob("ring.json")}
-        nodes = shell.inspect("ring")
-        fill(filler)
-        said = shell.fails("connect", "--name", "ring", "pc1:eth7", "pc2:eth7", code=1)
-        assert "No space left" in said
-        assert "Free some space" in said
-        assert {path: path.read_bytes() for path in shell.workspace.rglob("ring.json")} == before
-        assert shell.inspect("ring") == nodes
-        filler.unlink()
-        shell("destroy", "--name", "ring", "-y")
-        fill(filler)
-        said = shell.fails("deploy", "-t", RING, code=1)
-        assert "No space left" in said
-        assert left(shell) <= set(Path("/proc/self/mounts").read_text().splitlines())
-    finally:
-        filler.unlink(missing_ok=True)
-        shell("cleanup", "--all", "-y")
-        subprocess.run(["umount", str(small)], check=True)
-
-
-def fill(path: Path) -> None:
-    """Write until nothing more fits."""
-    with path.open("wb", buffering=0) as file:
+    with small_disk(tmp_path / "small", "64k") as small:
+        shell = NetnsShell(small / "workspace")
+        filler = small / "filler"
         try:
-            while True:
-                file.write(bytes(512))
-        except OSError:
-            return
+            shell("deploy", "-t", RING)
+            before = {path: path.read_bytes() for path in shell.workspace.rglob("ring.json")}
+            nodes = shell.inspect("ring")
+            fill(filler)
+            said = shell.fails("connect", "--name", "ring", "pc1:eth7", "pc2:eth7", code=1)
+            assert "No space left" in said
+            assert "Free some space" in said
+            assert {path: path.read_bytes() for path in shell.workspace.rglob("ring.json")} == before
+            assert shell.inspect("ring") == nodes
+            filler.unlink()
+            shell("destroy", "--name", "ring", "-y")
+            fill(filler)
+            said = shell.fails("deploy", "-t", RING, code=1)
+            assert "No space left" in said
+            assert left(shell) <= set(Path("/proc/self/mounts").read_text().splitlines())
+        finally:
+            filler.unlink(missing_ok=True)
+            shell("cleanup", "--all", "-y")
 
 
-def test_an_end_on_the_host(shell: Shell, tmp_path: Path) -> None:
+def test_an_end_on_the_host(shell: NetnsShell, tmp_path: Path) -> None:
     """``host:x`` is an interface of the host with that name; one that is taken is a conflict."""
     name = f"h{uuid4().hex[:8]}"
     file = tmp_path / "out.clab.yml"

@@ -31,6 +31,7 @@ from labprov.errors import (
     NotSupported,
     OtherWorkspace,
     TagsExhausted,
+    Unavailable,
     WouldReplace,
 )
 from labprov.facts import Facts
@@ -505,6 +506,18 @@ def test_links_that_cant_be_made_are_refused_before_anything_is() -> None:
             decide(with_provider(builder.build()), providers=lonely)
         errors = caught.value.exceptions if isinstance(caught.value, ExceptionGroup) else [caught.value]
         assert all(isinstance(error, NotSupported) and error.remedy for error in errors)
+
+
+def test_what_keeps_a_provider_from_links_is_told() -> None:
+    """Where a link could be made but for something that is missing now, each end hears what that is."""
+    missing = Unavailable("links can't be made: no switch", remedy="Start it.")
+    lonely = {"mem": evolve(info("mem", frozenset()), no_links=missing)}
+    with pytest.raises(ExceptionGroup) as caught:
+        decide(chain("a", "b"), providers=lonely)
+    first, second = caught.value.exceptions
+    assert isinstance(first, Unavailable)
+    assert (first.message, first.remedy) == (missing.message, missing.remedy)
+    assert [first.subject, getattr(second, "subject", "")] == ["lab/a:eth2", "lab/b:eth1"]
 
 
 def test_foreign_port_with_a_recovered_tag() -> None:

@@ -24,14 +24,21 @@ def exit_code(error: BaseException) -> int:
 
 
 def lines(error: BaseException) -> list[str]:
-    """Tell *error* in one line for each failure, fit for a terminal."""
-    return [_line(leaf) for leaf in leaves(error)]
+    """Tell *error* in one line for each failure, fit for a terminal; what befell many is told once."""
+    found: dict[str, list[str]] = {}
+    for leaf in leaves(error):
+        subject, what = _parts(leaf)
+        found.setdefault(what, []).append(subject)
+    return [clean(f"{', '.join(filter(None, subjects))}{what}") for what, subjects in found.items()]
 
 
-def _line(error: BaseException) -> str:
-    if isinstance(error, LabprovError):
-        return clean(str(error))
-    return clean(f"unexpected {type(error).__name__}: {error} (use --debug to see where)")
+def _parts(error: BaseException) -> tuple[str, str]:
+    """What *error* is about, and all else that it says."""
+    if not isinstance(error, LabprovError):
+        return "", f"unexpected {type(error).__name__}: {error} (use --debug to see where)"
+    said = str(error)
+    is_first = bool(error.subject) and said.startswith(f"{error.subject}: ")
+    return (error.subject, said.removeprefix(error.subject)) if is_first else ("", said)
 
 
 def error_document(error: BaseException) -> dict[str, Any]:

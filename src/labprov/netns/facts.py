@@ -40,26 +40,29 @@ _NET_ADMIN, _SYS_ADMIN = 12, 21
 def labprov_provider_info(host: Host) -> ProviderInfo:
     """Linux with the privileges, or with user namespaces for everybody."""
     problem = _unavailable()
+    # a plain user may have pairs only, whatever there is
+    no_switch = wires.ovs_problem(host) if os.geteuid() == 0 else None
     return ProviderInfo(
         name=NAME,
         version=_version(),
         engine="linux",
         engine_version=platform.release(),
-        joins=_joins(host),
+        joins=_joins(no_switch),
         capabilities=CAPABILITIES,
         node_keys=NODE_KEYS,
         runs_images=False,
         present=problem is None,  # where this user may make no namespaces, none of its labs can exist
         reason=problem.message if problem else None,
         remedy=problem.remedy if problem else None,
+        no_links=no_switch,
     )
 
 
-def _joins(host: Host) -> frozenset[Join]:
+def _joins(no_switch: LabprovError | None) -> frozenset[Join]:
     """Pairs for everybody; what ends on the host or on its switch for root, where there is a switch."""
     if os.geteuid() != 0:
         return frozenset({Join.PAIR})
-    bridged = {Join.BRIDGE} if wires.ovs_problem(host) is None else set()
+    bridged = {Join.BRIDGE} if no_switch is None else set()
     return frozenset({Join.PAIR, Join.HOST, *bridged})
 
 

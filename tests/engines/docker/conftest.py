@@ -1,4 +1,4 @@
-"""Fixtures of the Docker provider's tests: an image, and a lab that leaves nothing."""
+"""Fixtures of the Docker provider's tests: images, and labs that leave nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 
 from labprov.host import Host
 from labprov_docker.client import open_client
+from tests.engines.docker.docker_shell import DockerShell, docker
 from tests.engines.docker.rig import Lab, files
+from tools import images
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +48,32 @@ def make_lab(tmp_path: Path, image: str) -> Iterator[Callable[..., Lab]]:
 def lab(make_lab: Callable[..., Lab]) -> Lab:
     """Give one lab."""
     return make_lab()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[DockerShell]:
+    """A workspace whose labs are gone at the end, with every trace of theirs."""
+    shell = DockerShell(tmp_path / "workspace")
+    yield shell
+    shell("cleanup", "--all", "-y")
+    shell.nothing_left()
+
+
+def made(name: str) -> Iterator[str]:
+    """An image under the name that topology files have; if it bears that for us only, it goes at the end."""
+    ours = images.ensure([name])
+    yield name
+    for image in ours:
+        docker("image", "rm", image)
+
+
+@pytest.fixture(scope="session")
+def tools_image() -> Iterator[str]:
+    """The name of an image with ping and ip."""
+    yield from made(images.MULTITOOL)
+
+
+@pytest.fixture(scope="session")
+def frr_image() -> Iterator[str]:
+    """The name of an image of FRR."""
+    yield from made(images.FRR)

@@ -112,3 +112,12 @@ def test_debug(shell: Shell) -> None:
     """--debug, and only --debug, shows where an error came from."""
     assert "Traceback" in shell("inspect", "--name", "nobody", "--debug").stderr
     assert "Traceback" not in shell("inspect", "--name", "nobody").stderr
+
+
+def test_what_befalls_all_nodes_is_told_once(shell: Shell) -> None:
+    """One line names them all, where all is said of each that the others' errors say."""
+    (shell.folder / "ring.clab.yml").write_text(RING.replace("memory", "nowhere"))
+    result = shell("deploy")
+    assert result.returncode == 3
+    (said,) = lines(result.stderr)
+    assert said.startswith("labprov: error: ring/r1, ring/r2, ring/r3: no provider 'nowhere' is installed")

@@ -131,6 +131,7 @@ def test_no_links(tmp_path: Path, said: dict[str, Any], reason: str) -> None:
             refused = labprov_accept_nodes(scope, [spec_of("eth1"), spec_of()])
     assert info.available
     assert not info.joins
+    assert reason in getattr(info.no_links, "message", "")
     assert reason in getattr(refused[0], "message", "")
     assert getattr(refused[0], "remedy", "")
     assert refused[1] is None
@@ -143,6 +144,7 @@ def test_no_switch(tmp_path: Path, folder: Path) -> None:
         info = info_at(engine.url, ovsdb=f"unix:{folder}/none")
     assert info.available
     assert not info.joins
+    assert "Open vSwitch" in getattr(info.no_links, "message", "")
 
 
 def test_check_tells_what_is_missing(folder: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
+import json
 import os
+import socket
 import struct
 import subprocess
 import uuid
@@ -106,8 +109,6 @@ class Lab:
 
 
 def _said(frame: bytes) -> str:
-    import base64
-
     return base64.b64encode(frame).decode()
 
 
@@ -145,6 +146,32 @@ def test_a_link_over_the_switch_is_a_wire(lab: Lab) -> None:
         frames = kinds(macs[0], macs[1])
         assert lab.heard(one, two, frames) == list(frames)
         assert lab.heard(one, "c:eth1", kinds(macs[0], macs[1])) == []
+
+
+def test_the_host_is_not_on_the_wire(lab: Lab) -> None:
+    """The host answers nobody who asks for its own addresses, and takes no address from a router there."""
+    for name in "ab":
+        lab.node(name)
+    lab.link("a:eth1", "b:eth1", 100)
+    shown = json.loads(run("ip", "-json", "-4", "address", "show", "scope", "global"))
+    own = [socket.inet_aton(item["local"]) for link in shown for item in link["addr_info"]]
+    assert own, "the host has no address to ask for"
+    mac = bytes.fromhex(mac_of(Endpoint("a", "eth1")).replace(":", ""))
+    asked = {
+        socket.inet_ntoa(address): b"\xff" * 6
+        + mac
+        + struct.pack("!HHHBBH6s4s6s4s", 0x0806, 1, 0x0800, 6, 4, 1, mac, bytes(4), bytes(6), address)
+        for address in own
+    }
+    with Helper(lab.scope.workspace_id, lab.scope.workspace, 60.0) as ears:
+        number = ears.request("listen", place=lab.places["a"].path, interface="eth1")
+        assert lab.heard("a:eth1", "b:eth1", asked) == list(asked)
+        heard = [base64.b64decode(text) for text in ears.request("heard", listener=number, seconds=0.5)]
+    assert [frame for frame in heard if frame[12:14] == b"\x08\x06"] == []
+    device = lab.interface("a:eth1")
+    assert device is not None
+    setting = Path(f"/proc/sys/net/ipv6/conf/{device.device}/disable_ipv6")
+    assert not setting.exists() or setting.read_text().strip() == "1"
 
 
 def test_what_is_plugged_is_seen(lab: Lab) -> None:

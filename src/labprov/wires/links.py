@@ -23,6 +23,7 @@ _NETNSA_NSID, _NETNSA_FD = 1, 3
 UP = 0x1
 _AF_SPEC, _AF_INET6, _ADDR_GEN_MODE, _MODE_NONE = 26, 10, 8, 1
 _NO_ADDRESS = nl.attribute(_AF_SPEC, nl.attribute(_AF_INET6, nl.u8(_ADDR_GEN_MODE, _MODE_NONE)))
+_NO_ARP = 0x80
 _LOWER_UP = 0x10000
 _INFO = struct.Struct("=BxHiII")
 _NUMBER = struct.Struct("=i")
@@ -174,10 +175,13 @@ def change(
     :param master: the number of a bridge, 0 for none.
     :param into: the open namespace that it shall move to.
     :param number: the number that it shall have there (from Linux 5.13); 0 leaves it to the kernel.
-    :param silent: it shall get no IPv6 address by itself, and so say nothing of its own.
+    :param silent: it shall get no IPv6 address by itself, and answer no ARP, and so say nothing of its own.
     """
     index, now = (which, name) if isinstance(which, int) else (0, which)
-    body = _INFO.pack(0, 0, index, UP if up else 0, 0 if up is None else UP)
+    flags, mask = UP if up else 0, 0 if up is None else UP
+    if silent:
+        flags, mask = flags | _NO_ARP, mask | _NO_ARP
+    body = _INFO.pack(0, 0, index, flags, mask)
     body += nl.text(IFNAME, now) if now else b""
     body += _mac(mac) if mac else b""
     body += nl.u32(MTU, mtu) if mtu else b""

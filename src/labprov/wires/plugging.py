@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from labprov.errors import Conflict, EngineFailure, LabprovError, NodeNotFound, NotSupported
 from labprov.wires import links, offload
@@ -16,7 +16,7 @@ from labprov.wires.alias import HALF, HOST_HALF, PortAlias
 from labprov.wires.ends import Order, Outcome, Port, Target, cut_to
 from labprov.wires.links import Link
 from labprov.wires.parking import Owner
-from labprov.wires.spaces import Kernel, Space
+from labprov.wires.spaces import Kernel, Space, hush
 from labprov.wires.wiring import Wiring, half_alias, half_side, is_end
 
 
@@ -159,6 +159,8 @@ class Plugger:
                 space.run([links.change(other.index, alias=half_alias(port.alias, HALF))])
         elif not self._settled(half, target, name, port):
             self.wiring.carry(half, target.space, name)
+            if target.on_switch:
+                hush(target.space, name)
             target.space.run(target.settle(name, port.alias))
         port.adjust(link)
         return True
@@ -195,7 +197,7 @@ class Batch:
         self._outcomes = outcomes
         self._near: dict[Space, list[tuple[nl.Message, tuple[int, ...]]]] = defaultdict(list)
         self._far: dict[Space, list[tuple[nl.Message, tuple[int, ...]]]] = defaultdict(list)
-        self._names: set[tuple[Space, str]] = set()
+        self._switched: list[tuple[Space, str, int]] = []
 
     def pair(self, one: Port, two: Port, numbers: tuple[int, ...]) -> None:
         """Add a pair of peers."""
@@ -210,6 +212,8 @@ class Batch:
     def single(self, port: Port, target: Target, numbers: tuple[int, ...]) -> None:
         """Add an end with its half."""
         name = target.name or self._wiring.free_name(target.space, port.alias)
+        if target.on_switch:
+            self._switched.append((target.space, name, numbers[0]))
         for message in port.fresh(name, None, target.space):
             self._near[port.space].append((message, numbers))
         for message in target.settle(name, port.alias):
@@ -217,9 +221,21 @@ class Batch:
 
     def send(self) -> None:
         """Make them all: first each pair with its near end's label, then the labels of the far ends."""
-        for stage in (self._near, self._far):
-            for space, entries in stage.items():
-                self._send(space, entries)
+        self._stage(self._near)
+        for space, name, number in self._switched:
+            if self._outcomes[number] is None:
+                self._hush(space, name, number)
+        self._stage(self._far)
+
+    def _hush(self, space: Space, name: str, number: int) -> None:
+        try:
+            hush(space, name)
+        except OSError as error:
+            self._outcomes[number] = _failure(error)
+
+    def _stage(self, stage: Mapping[Space, Sequence[tuple[nl.Message, tuple[int, ...]]]]) -> None:
+        for space, entries in stage.items():
+            self._send(space, entries)
 
     def _send(self, space: Space, entries: Sequence[tuple[nl.Message, tuple[int, ...]]]) -> None:
         todo = [entry for entry in entries if self._outcomes[entry[1][0]] is None]

@@ -264,6 +264,19 @@ def write_sysctl(key: str, value: str) -> None:
         file.write(value)
 
 
+def hush(space: Space, name: str) -> None:
+    """Keep the host's own network out of what comes through the device *name*, which is a switch's port.
+
+    A switch in user space gets a copy of each frame, and the kernel goes on with the frame itself: it would
+    answer for the host's addresses, and take up a router's advertisement. Without ARP
+    (:func:`~labprov.wires.links.change`) and IPv6 it does not.
+
+    :raises OSError: the kernel does not take it.
+    """
+    with space.entered(), contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
+        write_sysctl(f"net.ipv6.conf.{name}.disable_ipv6", "1")
+
+
 def prepare_folder() -> None:
     """Make ``/run/netns`` as ``ip netns add`` does: a mount of its own that other mount namespaces share.
 

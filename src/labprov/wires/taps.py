@@ -19,7 +19,7 @@ from labprov.wires import links
 from labprov.wires.alias import HALF, PortAlias
 from labprov.wires.ends import Outcome
 from labprov.wires.links import Link
-from labprov.wires.spaces import Kernel, Space
+from labprov.wires.spaces import Kernel, Space, hush
 
 _TUN = "/dev/net/tun"
 _SET_NAME, _SET_PERSISTENT = 0x400454CA, 0x400454CB  # linux/if_tun.h
@@ -62,6 +62,7 @@ def _plug(home: Space, order: TapOrder) -> Outcome:
             )
         if link is None:
             _make(order.name)
+            hush(home, order.name)
             home.forget()
             link = home.links[order.name]
         if (link.mtu, link.alias, link.up) != (order.mtu, order.alias, True):

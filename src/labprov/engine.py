@@ -119,6 +119,7 @@ class Port:
     :param mac: six octets, lower case, colons.
     :param tag: VLAN tag, 1 to 4094.
     :param mtu: in bytes; what the topology asks for, else labprov's own default for a wire.
+    :param device: what its device on the host is called, where a provider has to know that beforehand.
     """
 
     end: Endpoint
@@ -127,6 +128,7 @@ class Port:
     tag: int
     far: Far
     mtu: int = DEFAULT_MTU
+    device: str = ""
 
 
 @frozen

@@ -98,6 +98,14 @@ def bridge_name(workspace: str, lab: str) -> str:
     return f"lp-{_digest('bridge', workspace, lab)[:10]}"
 
 
+def device_name(workspace: str, lab: str, end: Endpoint) -> str:
+    """The name of an interface's device on the host, where it keeps one: 13 of the 15 characters there are.
+
+    The host's sides of veths, which are made anew, have the same stem and a letter of their own.
+    """
+    return f"lp{_digest(workspace, lab, end.node, end.interface)[:10]}t"
+
+
 def _mac(lab: str, end: Endpoint, attempt: int) -> str:
     digest = _digest("mac", lab, end.node, end.interface, *([str(attempt)] if attempt else []))
     # 02: locally administered, unicast, and none of the first octets that engines reserve (fe: taps)

@@ -83,6 +83,7 @@ class Ports:
                     tag=self.tags.tags[end],
                     far=self._reachable(self.fars.far(end)),
                     mtu=(link.mtu if link else None) or DEFAULT_MTU,
+                    device=identity.device_name(self._facts.workspace, self._facts.lab, end),
                 )
         return ports
 

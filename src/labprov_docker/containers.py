@@ -56,7 +56,13 @@ class Container:
     @property
     def is_ours(self) -> bool:
         """Whether its labels say that labprov made it, of whatever workspace."""
-        return bool(self.label("lab") and self.label("node")) and self.label("role") in (NODE, HOLDER)
+        named = bool(self.label("lab") and self.label("node"))
+        return named and self.label("role") in (NODE, HOLDER) and not self.is_copy
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it has a node's labels from an image that somebody made of that node (docker commit)."""
+        return self.is_held and self.joined is None
 
     @property
     def key(self) -> Key:

@@ -232,11 +232,11 @@ def labprov_check(host: Host) -> Sequence[Problem]:
         engine = look(host, where)
     except LabprovError as error:
         return [Problem(what=error.message, remedy=error.remedy or "", serious=_is_wanted(host))]
-    if engine.links is not None:
-        found.append(Problem(what=engine.links.message, remedy=engine.links.remedy or ""))
     if engine.can_enter:
-        found += _firewall()
-    return [*found, *wires.ovs_check(host)]
+        found += [*_firewall(), *wires.ovs_check(host)]
+    if engine.links is not None and engine.links.message not in [problem.what for problem in found]:
+        found.append(Problem(what=engine.links.message, remedy=engine.links.remedy or ""))
+    return found
 
 
 def _is_wanted(host: Host) -> bool:

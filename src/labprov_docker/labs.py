@@ -53,12 +53,23 @@ def labprov_prepare_lab(scope: Scope, topology: Topology) -> bool:
 @hookimpl
 def labprov_remove_lab(scope: Scope) -> bool:
     """Remove whatever container, network, bridge or port is labelled with the lab."""
-    found = listed(scope, f"lab={scope.lab}", f"workspace={scope.workspace_id}")
-    for outcome in side_by_side(found, lambda item: remove_container(scope, item.id)):
-        if outcome is not None:
-            raise outcome
-    networks.remove(scope)
-    if engine(scope).can_enter:
-        wires.remove_ports(scope, sorted({item.label("node") for item in found if item.label("node")}))
-        wires.remove_lab(scope, NAME)
+    found = [
+        item
+        for item in listed(scope, f"lab={scope.lab}", f"workspace={scope.workspace_id}")
+        if not item.is_copy
+    ]
+    errors = [item for item in side_by_side(found, lambda item: remove_container(scope, item.id)) if item]
+    for work in (networks.remove, _remove_wires):
+        try:
+            work(scope)
+        except LabprovError as error:
+            errors.append(error)
+    if errors:
+        errors[0].message += "".join(f"; {error.message}" for error in errors[1:])
+        raise errors[0]
     return True
+
+
+def _remove_wires(scope: Scope) -> None:
+    if engine(scope).can_enter:
+        wires.remove_lab(scope, NAME)

@@ -59,7 +59,7 @@ def _stray(scope: Scope, found: Iterable[Container]) -> Sequence[LabResource]:
             workspace=item.label("workspace"),
         )
         for item in found
-        if item.label("lab") and not item.is_ours and scope.lab in (None, item.label("lab"))
+        if item.label("lab") and not (item.is_ours or item.is_copy) and scope.lab in (None, item.label("lab"))
     ]
 
 

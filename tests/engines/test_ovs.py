@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import struct
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -12,11 +16,23 @@ from attrs import evolve
 
 from labprov import wires
 from labprov.contract.suite.frames import kinds
-from labprov.engine import Alone, BridgeType, Far, Joined, Namespace, ObservedInterface, Port, Scope
-from labprov.errors import EngineFailure, ForeignResource, Unavailable
+from labprov.engine import (
+    Alone,
+    BridgeType,
+    Far,
+    Joined,
+    Namespace,
+    ObservedInterface,
+    Place,
+    Port,
+    Scope,
+    Tap,
+)
+from labprov.errors import Conflict, EngineFailure, ForeignResource, Unavailable
 from labprov.host import Host
+from labprov.identity import device_name
 from labprov.model import Endpoint
-from labprov.wires import Helper, SpaceAlias, ovsdb
+from labprov.wires import Helper, SeenTap, SpaceAlias, ovsdb
 from labprov.wires.alias import ON
 from tests.engines.netns.rig import mac_of
 from tools.engines import ENGINES, restart
@@ -53,7 +69,7 @@ class Lab:
         joined = far or Joined(self.scope.bridge, BridgeType.OVS)
         return Port(end=found, index=0, mac=mac_of(found), tag=tag, far=joined), self.places[node]
 
-    def plug(self, *ports: tuple[Port, Namespace]) -> None:
+    def plug(self, *ports: tuple[Port, Place]) -> None:
         outcomes = wires.plug(self.scope, ports, "test", alone=BridgeType.OVS)
         assert outcomes == [place for _, place in ports], [str(outcome) for outcome in outcomes]
 
@@ -245,6 +261,63 @@ def test_unplug_leaves_the_other_end_alone(lab: Lab) -> None:
     assert lab.interface("b:eth1") is not None
     assert len(ovsdb.read(lab.scope.host).bridges[lab.scope.bridge].ports) == 2
     assert wires.unplug(lab.scope, [(Endpoint("a", "eth1"), lab.places["a"])]) == [None]
+
+
+def test_a_tap_is_an_end_of_a_wire(lab: Lab) -> None:
+    """What a machine writes into its tap comes to the other end unchanged, and the other way; a tap stays."""
+    lab.node("a")
+    end = Endpoint("vm", "eth1")
+    port = evolve(lab.port("a:eth1", 100)[0], end=end, mac=mac_of(end))
+    tap = Tap(device_name(lab.scope.workspace_id, lab.scope.lab or "", end))
+    wanted: list[tuple[Port, Place]] = [lab.port("a:eth1", 100), (port, tap)]
+    lab.plug(*wanted)
+    frames = kinds(mac_of(Endpoint("a", "eth1")), mac_of(end))
+    with borrowed(tap.name) as machine:
+        assert lab.heard("a:eth1", "a:eth1", frames) == []
+        got = set()
+        with suppress(BlockingIOError):
+            while True:
+                got.add(os.read(machine, 1 << 16))
+        assert [kind for kind, frame in frames.items() if frame not in got] == []
+    seen = {(lab.scope.lab, end): SeenTap(tap.name, port.mtu, 100, port.far, True)}
+    assert wires.observe_taps(lab.scope) == seen, "it is there without the machine"
+    before = ovsdb.read(lab.scope.host)
+    lab.plug(*wanted)
+    assert ovsdb.read(lab.scope.host) == before
+    lab.plug((evolve(port, tag=101, far=Alone()), tap))
+    assert [(item.tag, item.far) for item in wires.observe_taps(lab.scope).values()] == [(101, Alone())]
+    assert wires.unplug(lab.scope, [(end, tap)]) == [None]
+    assert wires.observe_taps(lab.scope) == {}
+    assert tap.name not in ovsdb.read(lab.scope.host).ports
+    lab.plug((port, tap))
+    wires.remove_ports(lab.scope, ["vm"])
+    assert wires.observe_taps(lab.scope) == {}
+
+
+@contextmanager
+def borrowed(name: str) -> Iterator[int]:
+    """Open the tap as a virtual machine does."""
+    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    try:
+        fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", name.encode(), 0x1002))
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def test_a_foreign_device_is_no_tap(lab: Lab) -> None:
+    """A device of the host's that has the tap's name is a conflict, and stays."""
+    end = Endpoint("vm", "eth1")
+    tap = Tap(device_name(lab.scope.workspace_id, lab.scope.lab or "", end))
+    run("ip", "link", "add", "name", tap.name, "type", "bridge")
+    try:
+        far = Joined(lab.scope.bridge, BridgeType.OVS)
+        port = Port(end=end, index=0, mac=mac_of(end), tag=100, far=far)
+        (outcome,) = wires.plug(lab.scope, [(port, tap)], "test")
+        assert isinstance(outcome, Conflict)
+        assert outcome.node == "vm"
+    finally:
+        run("ip", "link", "delete", tap.name)
 
 
 def test_a_foreign_bridge_is_not_taken(lab: Lab) -> None:

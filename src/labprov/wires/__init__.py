@@ -14,10 +14,12 @@ from labprov.wires.ovsdb import Database
 from labprov.wires.ovsdb import silent as ovs_problem
 from labprov.wires.ports import (
     Seen,
+    SeenTap,
     database,
     interfaces,
     label,
     observe,
+    observe_taps,
     plug,
     remove_lab,
     remove_ports,
@@ -33,6 +35,7 @@ __all__ = [
     "Database",
     "Helper",
     "Seen",
+    "SeenTap",
     "SpaceAlias",
     "Switch",
     "database",
@@ -40,6 +43,7 @@ __all__ = [
     "interfaces",
     "label",
     "observe",
+    "observe_taps",
     "ovs_check",
     "ovs_problem",
     "plug",

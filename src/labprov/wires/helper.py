@@ -16,13 +16,14 @@ from collections.abc import Callable
 from typing import Any
 
 from labprov.errors import EngineFailure, LabprovError
-from labprov.wires import carrier, frames, holder, nodes, observing, plugging
+from labprov.wires import carrier, frames, holder, nodes, observing, plugging, taps
 from labprov.wires.alias import SpaceAlias
 from labprov.wires.ends import Order
 from labprov.wires.parking import Owner, Parking
 from labprov.wires.processes import ready
 from labprov.wires.spaces import FOLDER, Kernel
 from labprov.wires.spawn import Start, raise_limits
+from labprov.wires.taps import TapOrder
 
 Request = dict[str, Any]
 MOVED = {"moved": True}
@@ -140,6 +141,22 @@ def _label(_: Helper, request: Request) -> Any:
         return [told(nodes.label(kernel, place, owner)) for place, owner in items]
 
 
+def _taps(_: Helper, request: Request) -> Any:
+    with Kernel() as kernel:
+        return taps.observe(kernel, request["lab"])
+
+
+def _plug_taps(_: Helper, request: Request) -> Any:
+    orders = [TapOrder(**item) for item in request["taps"]]
+    with Kernel() as kernel:
+        return [told(outcome) for outcome in taps.plug(kernel, orders)]
+
+
+def _unplug_taps(_: Helper, request: Request) -> Any:
+    with Kernel() as kernel:
+        return [told(outcome) for outcome in taps.unplug(kernel, request["names"])]
+
+
 def _sweep(_: Helper, request: Request) -> Any:
     with Kernel() as kernel:
         carrier.sweep(kernel, _owner(request), request["nodes"])
@@ -251,6 +268,9 @@ _OPS: dict[str, Callable[[Helper, Request], Any]] = {
     "ends": _ends,
     "label": _label,
     "sweep": _sweep,
+    "taps": _taps,
+    "plug_taps": _plug_taps,
+    "unplug_taps": _unplug_taps,
     "prepare": _prepare,
     "create": _create,
     "start": _start,
@@ -270,6 +290,7 @@ _NOTHING: dict[str, Callable[[], Any]] = {
     "observe": lambda: {"nodes": [], "resources": [], "foreign": []},
     "names": dict,
     "ends": list,
+    "taps": list,
     "send": list,
     "listen": list,
     "heard": list,

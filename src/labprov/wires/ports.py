@@ -20,13 +20,14 @@ from labprov.engine import (
     Place,
     Port,
     Scope,
+    Tap,
 )
 from labprov.errors import EngineFailure, LabprovError, NotSupported
 from labprov.model import Endpoint, natural
 from labprov.wires import ovs, ovsdb
 from labprov.wires.alias import SpaceAlias
 from labprov.wires.client import helper
-from labprov.wires.ovs import USERSPACE, Switch, datapath, look, on_switch, put, remove
+from labprov.wires.ovs import USERSPACE, Switch, datapath, look, on_switch, owner, put, remove
 from labprov.wires.ovs import far as far_of
 from labprov.wires.ovsdb import Database
 
@@ -64,35 +65,68 @@ def plug(
     :returns: for each port its place, or an error.
     :raises LabprovError: nothing is known of the batch.
     """
-    outcomes: list[Outcome | None] = [_refused(place, port) for port, place in ports]
+    outcomes: list[Outcome | None] = [_refused(port, place, alone) for port, place in ports]
     todo = [number for number, outcome in enumerate(outcomes) if outcome is None]
-    switched = [number for number in todo if on_switch(ports[number][0].far, alone)]
-    if not todo:
-        return [outcome or place for outcome, (_, place) in zip(outcomes, ports, strict=True)]
-    taken: list[str] = []
-    checksums = True
-    if switched:
-        taken = sorted(ovsdb.read(scope.host).ports)
-        checksums = datapath() != USERSPACE
-    orders = [_order(scope, *ports[number], number in switched, checksums) for number in todo]
-    answers = helper(scope).batch("plug", lab=scope.lab, ports=orders, taken=taken)
-    for number, answer in zip(todo, answers, strict=True):
+    spaces = [number for number in todo if isinstance(ports[number][1], Namespace)]
+    bare = [number for number in todo if number not in spaces]
+    switched = [number for number in spaces if on_switch(ports[number][0].far, alone)]
+    taken = sorted(ovsdb.read(scope.host).ports) if switched or bare else []
+    for number, answer in zip(spaces, _veths(scope, ports, spaces, switched, taken), strict=True):
         outcomes[number] = answer
-    placed = [number for number in switched if outcomes[number] is None]
+    for number, answer in zip(bare, _taps(scope, [ports[number] for number in bare]), strict=True):
+        outcomes[number] = answer
+    placed = [number for number in (*switched, *bare) if outcomes[number] is None]
     devices = _devices(scope, [ports[number] for number in placed])
     for number, answer in zip(placed, put(scope, devices, provider), strict=True):
         outcomes[number] = answer
     return [outcome or place for outcome, (_, place) in zip(outcomes, ports, strict=True)]
 
 
-def _refused(place: Place, port: Port) -> LabprovError | None:
-    if isinstance(place, Namespace):
+def _veths(
+    scope: Scope,
+    ports: Sequence[tuple[Port, Place]],
+    chosen: Sequence[int],
+    switched: Sequence[int],
+    taken: Sequence[str],
+) -> list[LabprovError | None]:
+    """Have the helper make those ports' veths.
+
+    :param chosen: their numbers among *ports*.
+    :param switched: the numbers of those whose other ends are for the switch.
+    :param taken: names that no new device may have.
+    """
+    if not chosen:
+        return []
+    checksums = datapath() != USERSPACE
+    orders = [_order(scope, *ports[number], number in switched, checksums) for number in chosen]
+    return helper(scope).batch("plug", lab=scope.lab, ports=orders, taken=taken)
+
+
+def _taps(scope: Scope, ports: Sequence[tuple[Port, Place]]) -> list[LabprovError | None]:
+    """Have the helper make taps."""
+    orders = [
+        {
+            "name": place.name,
+            "lab": scope.lab,
+            "node": port.end.node,
+            "interface": port.end.interface,
+            "mtu": port.mtu,
+            "tag": port.tag,
+        }
+        for port, place in ports
+        if isinstance(place, Tap)
+    ]
+    return helper(scope).batch("plug_taps", taps=orders) if orders else []
+
+
+def _refused(port: Port, place: Place, alone: BridgeType) -> LabprovError | None:
+    if isinstance(place, Namespace) or on_switch(port.far, alone):
         return None
     return NotSupported(
-        "a port can't be put at a tap yet",
+        "a tap's other end can be on Open vSwitch only",
         node=port.end.node,
         interface=port.end.interface,
-        remedy="Use a node whose place is a network namespace.",
+        remedy="Link it to another node, or to a bridge that labprov makes.",
     )
 
 
@@ -125,12 +159,13 @@ def _far(far: Far) -> dict[str, Any]:
 
 
 def _devices(scope: Scope, ports: Sequence[tuple[Port, Place]]) -> list[tuple[Port, str]]:
-    """Each port with the name of its other end on the host."""
-    if not ports:
-        return []
+    """Each port with the name of its device on the host."""
     found = _ends_at(scope, [place for _, place in ports])
     devices = []
     for port, place in ports:
+        if isinstance(place, Tap):
+            devices.append((port, place.name))
+            continue
         ends = found.get(place, {"ends": []})["ends"]
         name = next((end["far"]["device"] for end in ends if _is_at(end, port)), None)
         if name is None:
@@ -153,6 +188,8 @@ def _is_at(end: Mapping[str, Any], port: Port) -> bool:
 def _ends_at(scope: Scope, places: Sequence[Place]) -> dict[Place, Any]:
     """What the helper says of places; one that is gone is not in it."""
     wanted = [place for place in dict.fromkeys(places) if isinstance(place, Namespace)]
+    if not wanted:
+        return {}
     said = helper(scope).request("ends", places=[place.path for place in wanted])
     said = said or [None] * len(wanted)  # nothing can be there for a user who has no namespaces
     return {place: item for place, item in zip(wanted, said, strict=True) if item is not None}
@@ -220,6 +257,35 @@ def _interface(said: Mapping[str, Any], switch: Database, workspace: str) -> Obs
     )
 
 
+@frozen
+class SeenTap:
+    """A tap as it is, and what it really leads to."""
+
+    name: str
+    mtu: int
+    tag: int | None
+    far: Far | None
+    up: bool
+
+
+def observe_taps(scope: Scope) -> dict[tuple[str, Endpoint], SeenTap]:
+    """The taps of ``scope.lab``, or of every lab, by lab and end.
+
+    :raises LabprovError: the kernel or the switch can't be asked.
+    """
+    said = helper(scope).request("taps", lab=scope.lab)
+    switch = ovsdb.read(scope.host) if said else Database()
+    return {(item["lab"], Endpoint(item["node"], item["interface"])): _tap(item, switch) for item in said}
+
+
+def _tap(said: Mapping[str, Any], switch: Database) -> SeenTap:
+    row = switch.ports.get(said["name"])
+    known = owner(row) if row is not None else None
+    end = (said["lab"], Endpoint(said["node"], said["interface"]))
+    other = far_of(switch, row, (*end, known[2])) if known is not None else None
+    return SeenTap(said["name"], said["mtu"], row.tag if row else None, other, said["up"])
+
+
 def label(scope: Scope, items: Sequence[tuple[Namespace, SpaceAlias]]) -> list[LabprovError | None]:
     """Write whose a namespace is, and whether its node shall run, into the alias of its ``lo``.
 
@@ -273,13 +339,20 @@ def far(said: Mapping[str, Any] | None) -> Far | None:
             return Alone()
 
 
-def unplug(scope: Scope, ends: Sequence[tuple[Endpoint, Namespace]]) -> list[LabprovError | None]:
-    """Remove interfaces from places that stay; a peer's own interface stays too, alone."""
-    said = _ends_at(scope, [place for _, place in ends])
-    outcomes = helper(scope).batch("unplug", **_ends(scope, ends))
+def unplug(scope: Scope, ends: Sequence[tuple[Endpoint, Place]]) -> list[LabprovError | None]:
+    """Remove interfaces from places that stay, and taps; a peer's own interface stays too, alone."""
+    spaces = [(end, place) for end, place in ends if isinstance(place, Namespace)]
+    taps = [(end, place.name) for end, place in ends if isinstance(place, Tap)]
+    said = _ends_at(scope, [place for _, place in spaces])
+    switched = [end for end, _ in taps]
     if any(_on_switch(end) for item in said.values() for end in item["ends"]):
-        remove(scope, ends=[end for end, _ in ends])
-    return outcomes
+        switched += [end for end, _ in spaces]
+    if switched:
+        remove(scope, ends=switched)
+    answers = iter(helper(scope).batch("unplug", **_ends(scope, spaces)) if spaces else [])
+    names = [name for _, name in taps]
+    more = iter(helper(scope).batch("unplug_taps", names=names) if names else [])
+    return [next(answers) if isinstance(place, Namespace) else next(more) for _, place in ends]
 
 
 def set_carrier(

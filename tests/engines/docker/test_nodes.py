@@ -455,6 +455,26 @@ def test_labs_are_told_apart(make_lab: Callable[..., Lab]) -> None:
     assert theirs.state is NodeState.RUNNING
 
 
+def test_copy_of_a_node(lab: Lab) -> None:
+    """An image made of a node has its labels; what somebody runs of it is theirs, and stays."""
+    r1 = lab.spec("r1", "eth1")
+    lab.deploy(r1)
+    before = lab.node("r1")
+    image = lab.api.commit(lab.id("r1"), repository=f"labprov-test-{lab.name}")["Id"]
+    copy = lab.api.create_container(image, FOREVER, name=f"copy-{lab.name}")["Id"]
+    try:
+        lab.api.start(copy)
+        seen = {node.runtime_name: node.state for node in lab.observe(f"copy-{lab.name}").nodes}
+        assert seen == {r1.runtime_name: NodeState.RUNNING, f"copy-{lab.name}": NodeState.FOREIGN}
+        assert lab.node("r1") == before
+        lab.destroy()
+        assert lab.observe().resources == ()
+        assert lab.api.inspect_container(copy)["State"]["Running"]
+    finally:
+        lab.api.remove_container(copy, force=True)
+        lab.api.remove_image(image)
+
+
 def test_one_list_for_all(lab: Lab) -> None:
     """However many nodes there are, nothing is asked about each."""
     lab.deploy(*(lab.spec(f"r{number}") for number in range(4)))

@@ -48,9 +48,10 @@ def topology(folder: Path) -> Path:
 
 def _config(router: int) -> str:
     """The router's configuration: an address on each interface, OSPF on all, silent towards the host."""
-    links = [f"{min(router, other)}{max(router, other)}" for other in NEIGHBOURS[router]]
+    links = [router + other - 2 for other in NEIGHBOURS[router]]  # 1, 2 and 3, as there
     addresses = [f"192.168.{link}.{router}/24" for link in links] + [f"192.168.1{router}.1/24"]
     lines = [f"interface eth{place}\n ip address {address}" for place, address in enumerate(addresses, 1)]
     lines += [f"interface lo\n ip address 10.10.10.{router}/32"]
-    lines += ["router ospf\n passive-interface eth3\n network 192.168.0.0/16 area 0"]
+    lines += ["router ospf\n passive-interface eth3"]
+    lines += [f" network {address} area 0" for address in addresses]
     return "\n".join([*lines, ""])

@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from labprov import allocation, identity
 from labprov import saved as topologies
-from labprov.engine import Observed, ProviderInfo, Scope
+from labprov.engine import Join, Observed, ProviderInfo, Scope
 from labprov.errors import DocumentCorrupt, Unavailable
 from labprov.events import Event
 from labprov.host import Host
@@ -22,6 +22,9 @@ from labprov.workspace import Workspace
 
 NEED_TOPOLOGY = frozenset({"recover", "start", "restart", "connect", "disconnect", "link"})
 """Operations that can't go by what the engines hold alone."""
+
+NEED_LINKS = frozenset({"deploy", "recover", "destroy", "start", "restart", "connect", "disconnect", "link"})
+"""Operations that look at, make or remove what carries the links."""
 
 
 class Infos(Mapping[str, ProviderInfo]):
@@ -134,6 +137,7 @@ class Survey:
         desired = placed.topology if placed else None
         scope = self.scope(prefix)
         needed = self.needed(desired, saved)
+        self._check_links(saved)
         observed = self._observe(needed, scope, desired)
         persisted, bad = self._load_document([item for item in (*self._known(saved), desired) if item])
         captured = self._captured(needed, scope, observed)
@@ -197,6 +201,32 @@ class Survey:
             if not info.available:
                 raise self._unavailable(name, info)
         return tuple(sorted(named))
+
+    def _check_links(self, saved: Saved | None) -> None:
+        """See that what carries the lab's links answers, where links are to be changed.
+
+        :raises Unavailable: it does not, and nobody knows what of the lab it holds.
+        """
+        if saved is None or self.purpose not in NEED_LINKS:
+            return
+        topology = saved.topology
+        providers = {node.name: node.provider for node in topology.machines if node.provider}
+        for end in topology.endpoints:
+            name = providers.get(end.node)
+            info = self.infos.get(name) if name else None
+            link = topology.link_at.get(end)
+            other = providers.get(link.other(end).node) if link else None
+            paired = info is not None and Join.PAIR in info.joins and other in (None, name)
+            if info is None or info.no_links is None or paired:
+                continue
+            raise Unavailable(
+                info.no_links.message,
+                provider=name,
+                lab=self.lab,
+                node=end.node,
+                interface=end.interface,
+                remedy=info.no_links.remedy,
+            )
 
     def _answers(self, name: str) -> bool:
         """Whether the provider can be asked; one whose engine is not here at all has nothing to tell."""

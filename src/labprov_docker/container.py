@@ -29,8 +29,8 @@ CONFIG_KEYS = frozenset(
 )
 """The containerlab keys that say what the containers are."""
 
-NODE_KEYS = CONFIG_KEYS | {"image-pull-policy", "exec"}
-"""All that are honoured: of these two, one is about the image before there is a container, one is core's."""
+NODE_KEYS = CONFIG_KEYS | {"image-pull-policy", "exec", "mgmt"}
+"""All that are honoured, also what is about the image, core's own, and the lab's management network."""
 
 HOLDER_KEYS = frozenset(
     {"ports", "dns", "hostname", "mgmt-ipv4", "mgmt-ipv6", "network-mode", "aliases", "sysctls"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from labprov import wires
 from labprov.engine import BridgeType, Namespace, NodeSpec, Scope
@@ -17,7 +18,7 @@ from labprov_docker.containers import CONTAINER, HELD, LABEL, Container, Pod
 from labprov_docker.facts import engine
 from labprov_docker.holder import ensure_image
 from labprov_docker.labelling import label, of_spec
-from labprov_docker.places import processes
+from labprov_docker.places import alive, is_apart, processes
 from labprov_docker.power import remove_container, start_container
 from labprov_docker.translation import translated
 
@@ -60,19 +61,29 @@ class Making:
 
     def unplug(self) -> None:
         """Remove the ports of nodes whose holders go: while a holder is there, a kill loses nothing."""
-        going = [spec.name for spec in self._batch.left if self._old(spec).holder and not _may_stay(spec)]
+        going = [spec.name for spec in self._batch.left if self._old(spec).holder and self._goes(spec)]
         if engine(self._scope).can_enter:
             wires.remove_ports(self._scope, going)
 
     def _old(self, spec: NodeSpec) -> Pod:
         return self._pods.get(spec.name) or Pod()
 
+    @cached_property
+    def _apart(self) -> frozenset[str]:
+        """Nodes that ran elsewhere than in their holders' networks: those have no ports."""
+        pids = processes(self._scope, alive(self._pods.values()))
+        return frozenset(name for name, pod in self._pods.items() if is_apart(pod, pids))
+
+    def _goes(self, spec: NodeSpec) -> bool:
+        """Whether the holder that is there can't be the new node's."""
+        return not _may_stay(spec) or spec.name in self._apart
+
     def hold(self, spec: NodeSpec) -> None:
         """Have the node's holder run, the old one where nothing of it changes."""
         pod = self._old(spec)
         if pod.node is not None:
             self._forget(spec, pod.node)
-        if pod.holder is not None and not _may_stay(spec):
+        if pod.holder is not None and self._goes(spec):
             self._forget(spec, pod.holder)
         if not network.has_holder(spec.node):
             return

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 from typing import Any
 
 from labprov.engine import LabResource, Scope
-from labprov.errors import EngineFailure, ForeignResource
+from labprov.errors import Conflict, EngineFailure, ForeignResource
 from labprov.model import Mgmt, Node, Topology
 from labprov_docker import network
 from labprov_docker.address import NAME
@@ -17,6 +17,8 @@ from labprov_docker.client import client
 from labprov_docker.containers import HOLDER, LABEL, NETWORK, Pod, listed
 from labprov_docker.translation import translated
 
+RANGE = "172.16.0.0/12"
+"""Where subnets come from: private addresses that are seldom a lab's."""
 USUAL_IPV4, USUAL_IPV6 = "172.20.20.0/24", "3fff:172:20:20::/64"
 """containerlab's own, which files mean that give nodes addresses and say nothing of the subnet."""
 NAMED = "named"
@@ -92,20 +94,78 @@ def _prepared(scope: Scope, topology: Topology) -> str:
     if mgmt.network is None:
         mine = _networks(scope, f"lab={scope.lab}", f"workspace={scope.workspace_id}", f"role={NETWORK}")
         if mine:
+            _check(scope, mine[0], mgmt, topology.machines)
             return str(mine[0]["Name"])
         return _made(scope, own_name(scope), mgmt, topology.machines)
     with translated(lab=scope.lab):
         # the filter finds parts of names as well
         there = [found["Name"] for found in client(scope).networks(names=[mgmt.network])]
     if mgmt.network not in there:
-        _made(scope, mgmt.network, mgmt, topology.machines)
+        try:
+            _made(scope, mgmt.network, mgmt, topology.machines)
+        except Conflict:
+            with translated(lab=scope.lab):
+                there = [found["Name"] for found in client(scope).networks(names=[mgmt.network])]
+            if mgmt.network not in there:  # else another lab has made it meanwhile
+                raise
     return mgmt.network
 
 
+def _check(scope: Scope, found: Mapping[str, Any], mgmt: Mgmt, nodes: Sequence[Node]) -> None:
+    """See that the network that is there serves what is wanted: it can't change while nodes are on it.
+
+    :raises Conflict: it does not.
+    """
+    there = [ip_network(pool["Subnet"]) for pool in found["IPAM"]["Config"] or () if pool.get("Subnet")]
+    wanted = [item for item in (mgmt.ipv4_subnet, mgmt.ipv6_subnet) if item and item != AUTO]
+    missing = [item for item in wanted if ip_network(item, strict=False) not in there]
+    asked = [address for node in nodes for v in (4, 6) if (address := network.address(node, v)) is not None]
+    outside = [str(address) for address in asked if not any(address in pool for pool in there)]
+    if missing or outside:
+        raise Conflict(
+            f"the lab's management network {found['Name']} has {', '.join(map(str, there)) or 'no subnet'},"
+            f" and not {', '.join((*missing, *outside))}",
+            lab=scope.lab,
+            remedy="Take the change back, or destroy the lab and deploy it.",
+        )
+
+
 def _made(scope: Scope, name: str, mgmt: Mgmt, nodes: Sequence[Node]) -> str:
+    v4, v6 = subnet(mgmt, nodes, 4), subnet(mgmt, nodes, 6)
+    if v4 is not None:
+        return _make(scope, name, mgmt, v4, v6)
+    for candidate in _free(scope):
+        try:
+            return _make(scope, name, mgmt, candidate, v6)
+        except Conflict as error:
+            if "overlap" not in error.message:  # with a route of the host's, of which the engine knows
+                raise
+    raise Conflict(
+        "no subnet is left for the lab's management network",
+        lab=scope.lab,
+        remedy="Destroy labs, remove networks (docker network prune), or name one in mgmt.ipv4-subnet.",
+    )
+
+
+def _free(scope: Scope) -> Iterator[str]:
+    """Subnets that no network of the engine overlaps, from containerlab's usual one upwards.
+
+    The engine's own choice can be as large as 192.168.0.0/20, which a lab's own addresses may lie in.
+    """
+    with translated(lab=scope.lab):
+        networks = client(scope).networks()
+    pools = (pool for item in networks for pool in (item["IPAM"]["Config"] or ()) if pool.get("Subnet"))
+    taken = [ip_network(pool["Subnet"], strict=False) for pool in pools]
+    for candidate in IPv4Network(RANGE).subnets(new_prefix=24):
+        if candidate >= IPv4Network(USUAL_IPV4) and not any(
+            candidate.overlaps(other) for other in taken if isinstance(other, IPv4Network)
+        ):
+            yield str(candidate)
+
+
+def _make(scope: Scope, name: str, mgmt: Mgmt, v4: str | None, v6: str | None) -> str:
     from docker.types import IPAMConfig, IPAMPool
 
-    v4, v6 = subnet(mgmt, nodes, 4), subnet(mgmt, nodes, 6)
     pools = [
         IPAMPool(
             subnet=str(ip_network(found, strict=False)),

@@ -15,10 +15,10 @@ from labprov_docker.address import NAME
 from labprov_docker.containers import CONTAINER, PAUSED, RESTARTING, RUNNING, Container, Pod, listed, pods
 from labprov_docker.facts import Engine, engine
 from labprov_docker.networks import management_address, resources
-from labprov_docker.places import alive, place, processes
+from labprov_docker.places import alive, is_apart, place, processes
 
 UNUSABLE = ""
-"""The definition of a node that can't be started as it is: one that nobody wants, so it is replaced."""
+"""The definition of a node that can't be started again as it is: one that nobody wants, so it is replaced."""
 _ON_PURPOSE = (0, 137, 143)
 """Exit codes of what ended by itself, was killed (128 + 9), or was asked to end (128 + 15)."""
 
@@ -90,7 +90,8 @@ def _node(pod: Pod, view: _View) -> ObservedNode:
     seen = view.seen.get(shown.identity)
     owner = seen.owner if seen else None
     state = _state(pod, owner.power if owner else "")
-    lost = pod.is_parted and state not in (NodeState.RUNNING, NodeState.PAUSED)
+    apart = is_apart(pod, view.pids)
+    lost = apart or (pod.is_parted and state not in (NodeState.RUNNING, NodeState.PAUSED))
     definition = shown.label("definition") or (owner.definition if owner else "")
     return ObservedNode(
         lab=shown.label("lab"),
@@ -104,7 +105,7 @@ def _node(pod: Pod, view: _View) -> ObservedNode:
         definition=UNUSABLE if lost else definition,
         interfaces=seen.interfaces if seen else (),
         process=view.pids.get(pod.node.id) if pod.node else None,
-        management_address=management_address(pod),
+        management_address=None if apart else management_address(pod),
     )
 
 

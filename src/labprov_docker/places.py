@@ -46,6 +46,19 @@ def alive(pods: Iterable[Pod]) -> list[str]:
     return [part.id for pod in pods for part in pod.parts if part.is_alive]
 
 
+def is_apart(pod: Pod, pids: Mapping[str, int]) -> bool:
+    """Whether the node runs, and not in the network of a holder that runs: a restart would part them.
+
+    Its links are whole as long as it runs; its management interface is gone with the holder that it had.
+    """
+    if pod.node is None or not pod.node.is_alive or not pod.node.is_held:
+        return False
+    if pod.holder is None or not pod.holder.is_alive or pod.is_parted:
+        return True
+    holder, node = pids.get(pod.holder.id), pids.get(pod.node.id)
+    return holder is not None and node is not None and started(node) < started(holder)
+
+
 def place(pod: Pod, pids: Mapping[str, int]) -> Namespace | None:
     """The pod's network namespace, by a process in it; None where nothing of it runs.
 
@@ -55,7 +68,7 @@ def place(pod: Pod, pids: Mapping[str, int]) -> Namespace | None:
     holder, node = (pids.get(item.id) if item else None for item in (pod.holder, pod.node))
     if pod.node is not None and not pod.node.is_held:
         return None  # it has the host's network, or another node's, and no place of its own
-    if node is not None and (holder is None or pod.is_parted or started(node) < started(holder)):
+    if node is not None and (holder is None or is_apart(pod, pids)):
         return _of(node)
     return None if holder is None else _of(holder)
 

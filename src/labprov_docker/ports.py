@@ -10,7 +10,7 @@ from labprov.engine import BridgeType, Namespace, Place, Port, Scope
 from labprov.errors import LabprovError
 from labprov.hookspecs import hookimpl
 from labprov.model import Endpoint
-from labprov.wires.alias import NEVER
+from labprov.wires.alias import NEVER, ON
 from labprov_docker.address import NAME
 from labprov_docker.containers import Pod, pods_of_lab
 from labprov_docker.facts import engine
@@ -61,7 +61,10 @@ def _check_links(scope: Scope) -> None:
 
 
 def _held(scope: Scope, pods: dict[str, Pod], nodes: set[str]) -> dict[str, Pod]:
-    """The pods, with the holders of *nodes* running where nothing of the node runs; new ones are labelled."""
+    """The pods, with the holders of *nodes* running where nothing of the node runs; new namespaces labelled.
+
+    A holder that somebody else has started has a new namespace as well.
+    """
     idle = [
         pod
         for name in nodes
@@ -69,15 +72,15 @@ def _held(scope: Scope, pods: dict[str, Pod], nodes: set[str]) -> dict[str, Pod]
         and pod.holder is not None
         and not any(part.is_alive for part in pod.parts)
     ]
-    if not idle:
-        return pods
     for pod in idle:
         assert pod.holder is not None
         start_container(scope, pod.holder.id, pod.any.label("node"))
-    now = pods_of_lab(scope)
-    names = [pod.any.label("node") for pod in idle]
-    aliases = [of_container(now[name].any, NEVER) for name in names if name in now]
-    for error in label(scope, places(scope, now, names), aliases).values():
+    now = pods_of_lab(scope) if idle else pods
+    there = places(scope, now, nodes)
+    bare = [name for name, seen in wires.observe(scope, there).items() if seen.owner is None]
+    powers = {name: ON if (node := now[name].node) and node.is_alive else NEVER for name in bare}
+    aliases = [of_container(now[name].any, powers[name]) for name in bare]
+    for error in label(scope, there, aliases).values():
         if error is not None:
             raise error
     return now

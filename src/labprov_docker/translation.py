@@ -22,6 +22,7 @@ from labprov_docker.address import NAME
 _NAME_TAKEN = re.compile(r'(?i)name "?/?([^" ]+)"? is already in use')
 _PORT_TAKEN = re.compile(r"(?i)port is already allocated|address already in use")
 _POOL_TAKEN = re.compile(r"(?i)pool overlaps|conflicts with network")
+_NETWORK_TAKEN = re.compile(r"(?i)network with name .* already exists")
 _DISK_FULL = re.compile(r"(?i)no space left on device|disk quota exceeded")
 NOT_REACHED = "See that the daemon runs (`docker info`), and that this user may use it."
 
@@ -110,6 +111,8 @@ def _refused(status: int | None, text: str) -> LabprovError:
             f"the management network can't be made: {text}",
             remedy="Choose another mgmt ipv4-subnet, or remove the network that has it (docker network ls).",
         )
+    if _NETWORK_TAKEN.search(text):
+        return Conflict(f"{text}, and is not the lab's", remedy="Give the lab's mgmt another network name.")
     if _DISK_FULL.search(text):
         return EngineFailure(
             f"the engine's disk is full: {text}", remedy="Make room (docker system df, docker system prune)."

@@ -266,7 +266,7 @@ def _take_away(scope: Scope, before: Database, rows: Sequence[PortRow], bridges:
             changes.remove_port(row.name)
         _flood(changes, before, rows, (), {row.bridge for row in rows} - set(bridges))
         for name in bridges:
-            changes.remove_bridge(name)
+            changes.remove_unused(name)
 
     ovsdb.write(scope.host, work)
 

@@ -155,7 +155,10 @@ class _Reader:
             if number not in (0, errno.EAGAIN):
                 raise self._lost(number)
             if time.monotonic() > until:
-                raise DeadlineExceeded(f"Open vSwitch did not answer within {ANSWER_WITHIN:g} s")
+                raise DeadlineExceeded(
+                    f"Open vSwitch did not answer at {self._where} within {ANSWER_WITHIN:g} s",
+                    remedy="See what its database (ovsdb-server) is at, or restart it.",
+                )
             if number == errno.EAGAIN:
                 self._connection.run()
                 poller = self._poller()
@@ -267,11 +270,14 @@ class Changes:
         own = PortRow(name=row.name, bridge=row.name, tag=4095, ids=row.ids)
         self._new_port(own).type = "internal"
 
-    def remove_bridge(self, name: str) -> None:
-        """Remove a bridge with all its ports."""
-        bridge = self._bridges.pop(name, None)
-        if bridge is not None:
-            self._switch.delvalue("bridges", bridge)
+    def remove_unused(self, name: str) -> None:
+        """Remove a bridge that has no port left but its own; one that somebody has put a port on stays."""
+        bridge = self._bridges.get(name)
+        if bridge is None or any(port.name != name and port.name in self._on for port in bridge.ports):
+            return
+        bridge.verify("ports")  # where somebody puts one on it meanwhile, all of this is done anew
+        self._switch.delvalue("bridges", bridge)
+        del self._bridges[name]
 
     def put_port(self, row: PortRow) -> None:
         """Make the port as described, or change what is there."""
@@ -294,6 +300,7 @@ class Changes:
             self._new[row.bridge][0].append(port)
             bridge.ports = self._new[row.bridge][0]
         else:
+            bridge.verify("name")  # where somebody removes it meanwhile, all of this is done anew
             bridge.addvalue("ports", port)
         self._ports[row.name], self._on[row.name] = port, bridge
         return interface
@@ -305,7 +312,9 @@ class Changes:
             self._on.pop(name).delvalue("ports", port)
 
     def flood(self, bridge: str, *, add: Collection[int] = (), remove: Collection[int] = ()) -> None:
-        """Change for which tags the bridge learns no addresses."""
+        """Change for which tags the bridge learns no addresses; one that is gone learns none."""
+        if bridge not in self._bridges:
+            return
         if bridge in self._new:
             self._new[bridge][1].extend(add)
             self._bridges[bridge].flood_vlans = self._new[bridge][1]

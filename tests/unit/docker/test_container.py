@@ -80,7 +80,7 @@ def holder(*interfaces: str, **keys: Any) -> dict[str, Any]:
 def test_every_key_is_tried() -> None:
     """The keys said to be honoured are those tried here, and those that are about something else."""
     assert {*SAID, "env-files"} == CONFIG_KEYS
-    assert {"exec", "image-pull-policy"} == NODE_KEYS - CONFIG_KEYS
+    assert {"exec", "image-pull-policy", "mgmt"} == NODE_KEYS - CONFIG_KEYS
     assert HOLDER_KEYS < NODE_KEYS
 
 

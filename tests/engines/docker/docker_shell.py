@@ -73,10 +73,10 @@ class DockerShell(Shell):
         """What the engine calls the node's container."""
         return str(next(item["runtime_name"] for item in self.inspect(lab) if item["node"] == node))
 
-    def reaches(self, lab: str, node: str, address: str) -> bool:
-        """Whether a ping from inside the node is answered."""
-        words = ("exec", "--name", lab, "--node", node, "--", "ping", "-c", "1", "-W", "1", address)
-        return self.run(*words).returncode == 0
+    def reaches(self, lab: str, node: str, address: str, hops: int = 64) -> bool:
+        """Whether a ping from inside the node is answered, that goes no further than so many hops."""
+        ping = ("ping", "-c", "1", "-W", "1", "-t", str(hops), address)
+        return self.run("exec", "--name", lab, "--node", node, "--", *ping).returncode == 0
 
 
 def states(nodes: Iterable[dict[str, object]]) -> dict[str, object]:

@@ -67,6 +67,8 @@ def test_ospf_converges_and_comes_back(shell: DockerShell, file: Path) -> None:
     before, tags = shell.inspect(LAB), document(shell)
     assert set(states(before).values()) == {"running"}
     assert comes_true(lambda: converged(shell))
+    assert not shell.reaches(LAB, "PC1", "192.168.13.2", hops=2), "the way is not through two routers"
+    assert shell.reaches(LAB, "PC1", "192.168.13.2", hops=3)
     name = shell.name_of(LAB, "router2")
     for accident in (("restart", name), ("kill", name)):
         docker(*accident)

@@ -49,10 +49,14 @@ class Docker(Engine):
             (folder / "had-bridge").touch()
 
     def tidy(self, folder: Path) -> None:
-        """Give the host back its firewall, its forwarding and the name docker0.
+        """Give the host back its firewall, its forwarding, the name docker0, and what is mounted.
 
-        dockerd leaves its chains, a FORWARD policy of DROP and its bridge behind when it ends.
+        dockerd leaves its chains, a FORWARD policy of DROP, its bridge, and the mount of the host's own
+        network namespace behind when it ends.
         """
+        mounts = (line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
+        for target in sorted((target for target in mounts if target.startswith(f"{folder}/")), reverse=True):
+            must("umount", target)
         before = (folder / "iptables").read_text()
         rules = f"{before}\n{_emptied(must('iptables-save'), but=before)}".encode()
         subprocess.run([program("iptables-restore") or "iptables-restore"], input=rules, check=True)

@@ -149,6 +149,8 @@ def _refuse_second_document(node: yaml.Node) -> None:
 def _marked(error: yaml.MarkedYAMLError) -> YamlError:
     mark = error.problem_mark or error.context_mark
     said = ", ".join(part for part in (error.context, error.problem) if part)
+    if "nesting depth" in said:  # libyaml's own limit, which PyYAML has from 6.0.4
+        said = "it is nested too deeply"
     return YamlError(said or "it is no YAML", mark.line + 1 if mark else None)
 
 

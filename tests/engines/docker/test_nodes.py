@@ -193,11 +193,12 @@ def test_container_removed_behind_our_back(lab: Lab) -> None:
 
 
 def test_holder_removed_behind_our_back(lab: Lab) -> None:
-    """A node that can't be started as it is has a definition that nobody wants, so that it is replaced."""
+    """A node that can't be started again has a definition that nobody wants, so that it is replaced."""
     r1 = lab.spec("r1", "eth1")
     lab.deploy(r1)
-    lab.api.remove_container(lab.id("r1", "holder"), force=True)
     assert lab.node("r1").definition == "d1"
+    lab.api.remove_container(lab.id("r1", "holder"), force=True)
+    assert lab.node("r1").definition == "", "it runs on, and would not come back from a restart"
     assert lab.interface("r1:eth1").tag == 100
     lab.stop("r1")
     node = lab.node("r1")

@@ -17,6 +17,7 @@ from labprov_docker.containers import listed
 from labprov_docker.delays import startup_delay
 from labprov_docker.facts import Engine, engine
 from labprov_docker.holder import ensure_image
+from labprov_docker.hostports import taken
 from labprov_docker.power import remove_container
 from labprov_docker.translation import translated
 
@@ -25,7 +26,7 @@ from labprov_docker.translation import translated
 def labprov_accept_nodes(scope: Scope, nodes: Sequence[NodeSpec]) -> list[LabprovError | None]:
     """Read each node as it will be read when it is made; see whether it can have links."""
     there = engine(scope)
-    return [_problem(spec, there) for spec in nodes]
+    return [_problem(spec, there) or (taken(scope, spec) if there.can_enter else None) for spec in nodes]
 
 
 def _problem(spec: NodeSpec, there: Engine) -> LabprovError | None:

@@ -155,6 +155,26 @@ def test_a_port_that_is_published_already(shell: DockerShell, tmp_path: Path, to
     assert states(shell.inspect(LAB)) == {"a": "running", "b": "running"}
 
 
+def test_a_running_node_is_not_lost_for_a_port(shell: DockerShell, tmp_path: Path, tools_image: str) -> None:
+    """A port that somebody has is told before the node is taken away; its own ports are no problem."""
+    file = tmp_path / f"{LAB}.clab.yml"
+    with socket.socket() as own, socket.socket() as other:
+        for taken in (own, other):
+            taken.bind(("0.0.0.0", 0))
+        first, second = (taken.getsockname()[1] for taken in (own, other))
+        own.close()
+        other.listen()
+        shell("deploy", "-t", pair(file, tools_image, more=f", ports: ['{first}:80']"))
+        before = shell.inspect(LAB)
+        more = f", ports: ['{first}:80', '{second}:81']"
+        said = shell.fails("deploy", "-t", pair(file, tools_image, more=more), code=4)
+        assert f"{LAB}/b" in said
+        assert str(second) in said
+        assert shell.inspect(LAB) == before
+    shell("deploy", "-t", file)
+    assert states(shell.inspect(LAB)) == {"a": "running", "b": "running"}
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Behind our back
 

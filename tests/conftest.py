@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from tools import engines
 REMEDY = "`python3 bootstrap.py test`, as root on Debian or Ubuntu, installs and starts all that tests need"
 
 _why_not = cache(engines.why_not)  # asked once in a run; an engine that dies later is a failure
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, so that the tests' programs do: a shell keeps it from what it runs in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from labprov.engine import Alone, BridgeType, Far, HostEnd, Join, Joined, Peer
-from labprov.errors import NotSupported, Unavailable
+from labprov.engine import Alone, BridgeType, Far, HostEnd, Join, Joined, Peer, ProviderInfo
+from labprov.errors import LabprovError, NotSupported, Unavailable
 from labprov.facts import Facts
 from labprov.model import HOST, MGMT_NET, Endpoint, Node, Topology
 
 REMEDY = "Give both nodes a provider that can (see `labprov providers`); ends on the host take root."
+
+
+def lacking(why: LabprovError, provider: str | None, lab: str, end: Endpoint) -> Unavailable:
+    """The error for *end*, whose provider can't join it now for the reason *why*."""
+    return Unavailable(
+        why.message,
+        provider=provider,
+        lab=lab,
+        node=end.node,
+        interface=end.interface,
+        remedy=why.remedy,
+    )
+
+
+def is_pair(provider: str, info: ProviderInfo, other: str | None) -> bool:
+    """Whether a wire from a node of *provider* needs no bridge.
+
+    :param other: the provider at its other end; None where that is no node of any.
+    """
+    return Join.PAIR in info.joins and other in (None, provider)
 
 
 class Fars:
@@ -47,8 +67,9 @@ class Fars:
         return self._wire(end, other)
 
     def _wire(self, end: Endpoint, other: Endpoint) -> Far:
-        same = self._provider(end.node) == self._provider(other.node)
-        if same and Join.PAIR in self._joins(end):
+        provider = self._provider(end.node) or ""
+        info = self._facts.providers.get(provider)
+        if info is not None and is_pair(provider, info, self._provider(other.node)):
             return Peer(other)
         if Join.BRIDGE in self._joins(end) and Join.BRIDGE in self._joins(other):
             return Joined(self._facts.bridge, BridgeType.OVS)
@@ -85,14 +106,7 @@ class Fars:
         why = next((info.no_links for info in infos if info and info.no_links), None)
         if why is None:
             return self._refused(end, problem)
-        return Unavailable(
-            why.message,
-            provider=self._provider(end.node),
-            lab=self._topology.name,
-            node=end.node,
-            interface=end.interface,
-            remedy=why.remedy,
-        )
+        return lacking(why, self._provider(end.node), self._topology.name, end)
 
     def _refused(self, end: Endpoint, problem: str, remedy: str = REMEDY) -> NotSupported:
         return NotSupported(

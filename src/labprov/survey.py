@@ -8,9 +8,10 @@ from attrs import evolve, frozen
 
 from labprov import allocation, identity
 from labprov import saved as topologies
-from labprov.engine import Join, Observed, ProviderInfo, Scope
+from labprov.engine import Observed, ProviderInfo, Scope
 from labprov.errors import DocumentCorrupt, Unavailable
 from labprov.events import Event
+from labprov.far import is_pair, lacking
 from labprov.host import Host
 from labprov.kinds import load_catalogue
 from labprov.model import Allocations, Endpoint, Topology
@@ -210,23 +211,15 @@ class Survey:
         if saved is None or self.purpose not in NEED_LINKS:
             return
         topology = saved.topology
-        providers = {node.name: node.provider for node in topology.machines if node.provider}
         for end in topology.endpoints:
-            name = providers.get(end.node)
+            name = topology.by_name[end.node].provider
             info = self.infos.get(name) if name else None
-            link = topology.link_at.get(end)
-            other = providers.get(link.other(end).node) if link else None
-            paired = info is not None and Join.PAIR in info.joins and other in (None, name)
-            if info is None or info.no_links is None or paired:
+            if name is None or info is None or info.no_links is None:
                 continue
-            raise Unavailable(
-                info.no_links.message,
-                provider=name,
-                lab=self.lab,
-                node=end.node,
-                interface=end.interface,
-                remedy=info.no_links.remedy,
-            )
+            link = topology.link_at.get(end)
+            other = topology.by_name.get(link.other(end).node) if link else None
+            if not is_pair(name, info, other.provider if other else None):
+                raise lacking(info.no_links, name, self.lab, end)
 
     def _answers(self, name: str) -> bool:
         """Whether the provider can be asked; one whose engine is not here at all has nothing to tell."""

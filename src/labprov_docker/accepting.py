@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from labprov.engine import NodeSpec
 from labprov.errors import InvalidInput, LabprovError
-from labprov.model import Mgmt, Node
+from labprov.model import Node
+from labprov.nodekeys import hostname, words
 from labprov_docker import lifetime, mounts, network, resources
 from labprov_docker.environment import environment
-from labprov_docker.reading import flag, text, texts, words
+from labprov_docker.reading import flag, text, texts
 
 _READERS: tuple[Callable[[Node], object], ...] = (
     lifetime.image,
@@ -35,7 +35,7 @@ _READERS: tuple[Callable[[Node], object], ...] = (
     lambda node: flag(node, "auto-remove"),
     lifetime.restart_policy,
     lifetime.healthcheck,
-    network.hostname,
+    hostname,
     network.ports,
     network.dns,
     network.aliases,
@@ -46,27 +46,25 @@ _NOT_WITHOUT_MANAGEMENT = ("ports", "mgmt-ipv4", "mgmt-ipv6", "aliases")
 _NOT_WITH_ANOTHERS_NETWORK = (*_NOT_WITHOUT_MANAGEMENT, "dns", "hostname")
 
 
-def problem(spec: NodeSpec, *, mgmt: Mgmt | None = None, local: bool = True) -> LabprovError | None:
+def problem(spec: NodeSpec, *, local: bool = True) -> LabprovError | None:
     """What of the node can't be made as it is written; None where all can.
 
-    :param mgmt: the lab's management network as its topology asks for it (one of which nothing is said where
-        it doesn't); None: not known here, and management addresses are not compared with it.
     :param local: whether the engine is on this machine, so that sources of binds and devices can be looked
         at.
     :returns: one error for all that is wrong; each node's own, without its name.
     """
-    found = list(_problems(spec, mgmt, local))
+    found = list(_problems(spec, local))
     if len(found) < 2:
         return found[0] if found else None
     remedies = dict.fromkeys(error.remedy for error in found if error.remedy)
     return InvalidInput("; ".join(error.message for error in found), remedy=" ".join(remedies))
 
 
-def _problems(spec: NodeSpec, mgmt: Mgmt | None, local: bool) -> Iterator[LabprovError]:
+def _problems(spec: NodeSpec, local: bool) -> Iterator[LabprovError]:
     node = spec.node
     checks: list[Callable[[], object]] = [partial(reader, node) for reader in _READERS]
     checks += [partial(network.check_sysctls, spec), partial(_check_mode, spec)]
-    checks += [partial(_check_address, node, version, mgmt) for version in (4, 6)]
+    checks += [partial(network.address, node, version) for version in (4, 6)]
     if local:
         checks.append(partial(mounts.check_sources, node))
     said = set()
@@ -112,35 +110,3 @@ def _refuse_keys(node: Node, mode: str, keys: tuple[str, ...]) -> None:
             f"with network-mode {mode} the node can't have {', '.join(said)}",
             remedy=f"Leave out {', '.join(said)}, or the node's network-mode.",
         )
-
-
-def _check_address(node: Node, version: int, mgmt: Mgmt | None) -> None:
-    """Look whether the node can have its management address.
-
-    :raises InvalidInput: it is none, or none of the management network's.
-    """
-    found = network.address(node, version)
-    if found is None or mgmt is None:
-        return
-    key = f"mgmt-ipv{version}"
-    subnet = mgmt.ipv4_subnet if version == 4 else mgmt.ipv6_subnet
-    if not subnet or subnet == "auto":
-        raise InvalidInput(
-            f"{key} {found} needs a management network of a known subnet",
-            remedy=f"Give the topology's mgmt an ipv{version}-subnet, or leave out the node's {key}.",
-        )
-    if not _can_have(found, subnet, mgmt.settings.get(f"ipv{version}-gw")):
-        raise InvalidInput(
-            f"{key} {found} is no address for a node in {subnet}", remedy=f"Correct the node's {key}."
-        )
-
-
-def _can_have(address: IPv4Address | IPv6Address, subnet: str, gateway: object) -> bool:
-    try:
-        whole = ip_network(subnet, strict=False)
-    except ValueError as error:
-        raise InvalidInput(f"{subnet!r} is no subnet", remedy="Correct the topology's mgmt.") from error
-    reserved = {whole.network_address}
-    if whole.version == 4:
-        reserved.add(whole.broadcast_address)
-    return address in whole and address not in reserved and str(address) != gateway

@@ -14,9 +14,10 @@ from typing import Any
 
 from labprov.engine import NodeSpec
 from labprov.model import Node
+from labprov.nodekeys import hostname, words
 from labprov_docker import lifetime, mounts, network, resources
 from labprov_docker.environment import environment
-from labprov_docker.reading import flag, text, texts, words
+from labprov_docker.reading import flag, text, texts
 
 CONFIG_KEYS = frozenset(
     {
@@ -62,8 +63,8 @@ def node_config(
     node = spec.node
     config: dict[str, Any] = {
         "Image": lifetime.image(node),
-        "Entrypoint": words(node.entrypoint, "entrypoint"),
-        "Cmd": words(node.cmd, "cmd"),
+        "Entrypoint": words(node.entrypoint, "entrypoint") or None,
+        "Cmd": words(node.cmd, "cmd") or None,
         "Env": [f"{name}={value}" for name, value in _environment(spec).items()],
         "User": text(node, "user"),
         "Labels": labels(spec),
@@ -80,7 +81,7 @@ def node_config(
         },
     }
     if not network_mode.startswith(network.CONTAINER):
-        config["Hostname"] = network.hostname(node)
+        config["Hostname"] = hostname(node)
         config["HostConfig"] |= {**network.dns(node), "ExtraHosts": network.extra_hosts(hosts)}
     return config
 
@@ -102,7 +103,7 @@ def holder_config(
     own = {name: value for name, value in spec.labels.items() if name not in _OF_THE_NODE}
     config: dict[str, Any] = {
         "Image": image,
-        "Hostname": network.hostname(node),
+        "Hostname": hostname(node),
         "Labels": {**own, "labprov.role": "holder"},
         "ExposedPorts": {port: {} for port in ports},
         "HostConfig": {

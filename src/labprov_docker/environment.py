@@ -9,6 +9,7 @@ from pathlib import Path
 
 from labprov.errors import InvalidInput
 from labprov.model import Node
+from labprov.nodekeys import check_variables
 from labprov_docker.reading import texts
 
 _ENTRY = re.compile(
@@ -33,9 +34,7 @@ def environment(node: Node) -> dict[str, str]:
     for path in texts(node, "env-files"):
         found |= _read(path)
     found |= node.env
-    for name, value in found.items():
-        if not name or "=" in name or "\0" in name + value:
-            raise InvalidInput(f"{name!r} can't be set in an environment", remedy="Correct the node's env.")
+    check_variables(found)
     return found
 
 

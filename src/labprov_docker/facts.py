@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from http.client import HTTPConnection, HTTPException
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -203,20 +204,7 @@ def engine(scope: Scope) -> Engine:
 
     :raises Unavailable: the engine does not answer.
     """
-    return scope.host.connection("docker-engine", lambda: _Once(look(scope.host, address(scope.host))))
-
-
-class _Once:
-    """Something that is kept with an operation's connections."""
-
-    def __init__(self, value: Engine) -> None:
-        self._value = value
-
-    def __enter__(self) -> Engine:
-        return self._value
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing to close."""
+    return scope.host.connection("docker-engine", lambda: nullcontext(look(scope.host, address(scope.host))))
 
 
 # ---------------------------------------------------------------------------------------------------------

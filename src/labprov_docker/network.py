@@ -15,7 +15,6 @@ from labprov_docker.units import PublishedPort, published
 
 CONTAINER = "container:"
 """What a network mode begins with that joins another container."""
-_HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _ALIAS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}", re.ASCII)
 _SYSCTL = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+", re.ASCII)
 _NETWORK_SETTING = "net."
@@ -49,20 +48,6 @@ def has_holder(node: Node) -> bool:
     :raises InvalidInput: its network mode is none.
     """
     return mode(node) in ("", "none")
-
-
-def hostname(node: Node) -> str:
-    """What the node calls itself.
-
-    :raises InvalidInput: it can't be called that.
-    """
-    found = node.hostname or node.name
-    if not _HOSTNAME.fullmatch(found):
-        raise InvalidInput(
-            f"{found!r} is no host name",
-            remedy="Use up to 64 letters, digits, '.', '_' or '-', and begin with a letter or digit.",
-        )
-    return found
 
 
 def aliases(node: Node) -> list[str]:

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from ipaddress import IPv4Network, ip_network
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from labprov.engine import LabResource, Scope
 from labprov.errors import Conflict, EngineFailure, ForeignResource
 from labprov.model import Mgmt, Node, Topology
-from labprov_docker import network
+from labprov_docker import network, subnets
 from labprov_docker.address import NAME
 from labprov_docker.client import client
 from labprov_docker.containers import HOLDER, LABEL, NETWORK, Pod, listed
 from labprov_docker.translation import translated
 
-RANGE = "172.16.0.0/12"
-"""Where subnets come from: private addresses that are seldom a lab's."""
-USUAL_IPV4, USUAL_IPV6 = "172.20.20.0/24", "3fff:172:20:20::/64"
-"""containerlab's own, which files mean that give nodes addresses and say nothing of the subnet."""
 NAMED = "named"
 """The label of a network that the topology gave a name: labs may share it, and it is no lab's own."""
-AUTO = "auto"
 _BRIDGE_NAME = "com.docker.network.bridge.name"
 _MTU = "com.docker.network.driver.mtu"
 
@@ -74,41 +68,39 @@ def management_address(pod: Pod) -> str | None:
 def prepare(scope: Scope, topology: Topology) -> None:
     """Have the network that the lab's nodes are managed over.
 
-    :raises Conflict: its subnet or its bridge's name is taken.
+    :raises Conflict: its subnet or its bridge's name is taken, or the one that is there can't serve.
+    :raises InvalidInput: a node asks for an address that it can't have there.
     :raises LabprovError: the engine can't make it.
     """
-    if not any(network.mode(node) == "" for node in topology.machines if node.provider in (None, NAME)):
+    ours = [node for node in topology.machines if node.provider in (None, NAME)]
+    nodes = [node for node in ours if network.mode(node) == ""]
+    if not nodes:
         return  # none of its nodes is on it
-    name = _prepared(scope, topology)
+    name = _prepared(scope, topology.mgmt or Mgmt(), nodes)
     # what nodes are created with in this operation; a later one prepares again
-    scope.host.connection(_key(scope), lambda: _kept(name))
+    scope.host.connection(_key(scope), lambda: nullcontext(name))
 
 
-@contextmanager
-def _kept(name: str) -> Iterator[str]:
-    yield name
-
-
-def _prepared(scope: Scope, topology: Topology) -> str:
-    mgmt = topology.mgmt or Mgmt()
+def _prepared(scope: Scope, mgmt: Mgmt, nodes: Sequence[Node]) -> str:
     if mgmt.network is None:
         mine = _networks(scope, f"lab={scope.lab}", f"workspace={scope.workspace_id}", f"role={NETWORK}")
         if mine:
-            _check(scope, mine[0], mgmt, topology.machines)
+            _check(scope, mine[0], mgmt, nodes)
             return str(mine[0]["Name"])
-        return _made(scope, own_name(scope), mgmt, topology.machines)
-    with translated(lab=scope.lab):
-        # the filter finds parts of names as well
-        there = [found["Name"] for found in client(scope).networks(names=[mgmt.network])]
-    if mgmt.network not in there:
+        return _made(scope, own_name(scope), mgmt, nodes)
+    if not _is_there(scope, mgmt.network):
         try:
-            _made(scope, mgmt.network, mgmt, topology.machines)
+            _made(scope, mgmt.network, mgmt, nodes)
         except Conflict:
-            with translated(lab=scope.lab):
-                there = [found["Name"] for found in client(scope).networks(names=[mgmt.network])]
-            if mgmt.network not in there:  # else another lab has made it meanwhile
+            if not _is_there(scope, mgmt.network):  # else another lab has made it meanwhile
                 raise
     return mgmt.network
+
+
+def _is_there(scope: Scope, name: str) -> bool:
+    with translated(lab=scope.lab):
+        # the filter finds parts of names as well
+        return name in [found["Name"] for found in client(scope).networks(names=[name])]
 
 
 def _check(scope: Scope, found: Mapping[str, Any], mgmt: Mgmt, nodes: Sequence[Node]) -> None:
@@ -116,9 +108,9 @@ def _check(scope: Scope, found: Mapping[str, Any], mgmt: Mgmt, nodes: Sequence[N
 
     :raises Conflict: it does not.
     """
-    there = [ip_network(pool["Subnet"]) for pool in found["IPAM"]["Config"] or () if pool.get("Subnet")]
-    wanted = [item for item in (mgmt.ipv4_subnet, mgmt.ipv6_subnet) if item and item != AUTO]
-    missing = [item for item in wanted if ip_network(item, strict=False) not in there]
+    there = [subnets.parsed(item) for item in _pools(found)]
+    wanted = [item for version in (4, 6) if (item := subnets.said(mgmt, version)) is not None]
+    missing = [item for item in wanted if subnets.parsed(item) not in there]
     asked = [address for node in nodes for v in (4, 6) if (address := network.address(node, v)) is not None]
     outside = [str(address) for address in asked if not any(address in pool for pool in there)]
     if missing or outside:
@@ -130,11 +122,19 @@ def _check(scope: Scope, found: Mapping[str, Any], mgmt: Mgmt, nodes: Sequence[N
         )
 
 
+def _pools(found: Mapping[str, Any]) -> list[str]:
+    """The subnets of a network."""
+    return [pool["Subnet"] for pool in found["IPAM"]["Config"] or () if pool.get("Subnet")]
+
+
 def _made(scope: Scope, name: str, mgmt: Mgmt, nodes: Sequence[Node]) -> str:
-    v4, v6 = subnet(mgmt, nodes, 4), subnet(mgmt, nodes, 6)
+    subnets.check_addresses(mgmt, nodes)
+    v4, v6 = subnets.subnet(mgmt, nodes, 4), subnets.subnet(mgmt, nodes, 6)
     if v4 is not None:
         return _make(scope, name, mgmt, v4, v6)
-    for candidate in _free(scope):
+    with translated(lab=scope.lab):
+        taken = [pool for item in client(scope).networks() for pool in _pools(item)]
+    for candidate in subnets.free(taken):
         try:
             return _make(scope, name, mgmt, candidate, v6)
         except Conflict as error:
@@ -147,28 +147,12 @@ def _made(scope: Scope, name: str, mgmt: Mgmt, nodes: Sequence[Node]) -> str:
     )
 
 
-def _free(scope: Scope) -> Iterator[str]:
-    """Subnets that no network of the engine overlaps, from containerlab's usual one upwards.
-
-    The engine's own choice can be as large as 192.168.0.0/20, which a lab's own addresses may lie in.
-    """
-    with translated(lab=scope.lab):
-        networks = client(scope).networks()
-    pools = (pool for item in networks for pool in (item["IPAM"]["Config"] or ()) if pool.get("Subnet"))
-    taken = [ip_network(pool["Subnet"], strict=False) for pool in pools]
-    for candidate in IPv4Network(RANGE).subnets(new_prefix=24):
-        if candidate >= IPv4Network(USUAL_IPV4) and not any(
-            candidate.overlaps(other) for other in taken if isinstance(other, IPv4Network)
-        ):
-            yield str(candidate)
-
-
-def _make(scope: Scope, name: str, mgmt: Mgmt, v4: str | None, v6: str | None) -> str:
+def _make(scope: Scope, name: str, mgmt: Mgmt, v4: str, v6: str | None) -> str:
     from docker.types import IPAMConfig, IPAMPool
 
     pools = [
         IPAMPool(
-            subnet=str(ip_network(found, strict=False)),
+            subnet=str(subnets.parsed(found)),
             gateway=_setting(mgmt, f"ipv{version}-gw"),
             iprange=_setting(mgmt, f"ipv{version}-range"),
         )
@@ -198,19 +182,6 @@ def _setting(mgmt: Mgmt, key: str) -> str | None:
     return str(found) if found else None
 
 
-def subnet(mgmt: Mgmt, nodes: Sequence[Node], version: int) -> str | None:
-    """The subnet of the management network; None leaves it to the engine, or to IPv4 alone.
-
-    Nodes that want addresses of containerlab's usual subnet, in a topology that names none, get that.
-    """
-    said = mgmt.ipv4_subnet if version == 4 else mgmt.ipv6_subnet
-    if said and said != AUTO:
-        return said
-    usual = ip_network(USUAL_IPV4 if version == 4 else USUAL_IPV6)
-    asked = [found for node in nodes if (found := network.address(node, version)) is not None]
-    return str(usual) if asked and all(found in usual for found in asked) else None
-
-
 def used(scope: Scope) -> str:
     """The name of the network that nodes are created on in this operation.
 
@@ -225,7 +196,7 @@ def used(scope: Scope) -> str:
             )
         return str(mine[0]["Name"])
 
-    return scope.host.connection(_key(scope), lambda: _kept(search()))
+    return scope.host.connection(_key(scope), lambda: nullcontext(search()))
 
 
 def remove(scope: Scope) -> None:

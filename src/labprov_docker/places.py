@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from labprov.engine import Namespace, Scope
-from labprov.errors import LabprovError, NodeNotFound
-from labprov.model import Endpoint
+from labprov.errors import LabprovError
 from labprov_docker.client import client, side_by_side
 from labprov_docker.containers import Pod
 from labprov_docker.processes import first_processes, started
@@ -83,19 +82,3 @@ def places(scope: Scope, pods: Mapping[str, Pod], nodes: Iterable[str]) -> dict[
     pids = processes(scope, alive(wanted.values()))
     found = {node: place(pod, pids) for node, pod in wanted.items()}
     return {node: where for node, where in found.items() if where is not None}
-
-
-def missing(scope: Scope, end: Endpoint) -> NodeNotFound:
-    """The error for an end whose node has no place."""
-    return NodeNotFound(
-        "the node has no network namespace",
-        lab=scope.lab,
-        node=end.node,
-        interface=end.interface,
-        remedy="Deploy the lab.",
-    )
-
-
-def by_end(found: Mapping[str, Namespace], ends: Sequence[Endpoint]) -> list[tuple[int, Endpoint, Namespace]]:
-    """Those of *ends* whose nodes have a place, with their numbers."""
-    return [(number, end, found[end.node]) for number, end in enumerate(ends) if end.node in found]

@@ -2,52 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Sequence
 
 from labprov import wires
 from labprov.engine import BridgeType, Namespace, Place, Port, Scope
-from labprov.errors import LabprovError
+from labprov.errors import LabprovError, NodeNotFound
 from labprov.hookspecs import hookimpl
 from labprov.model import Endpoint
 from labprov.wires.alias import NEVER, ON
 from labprov_docker.address import NAME
-from labprov_docker.containers import Pod, pods_of_lab
+from labprov_docker.containers import pods_of_lab
 from labprov_docker.facts import engine
 from labprov_docker.labelling import label, of_container
-from labprov_docker.places import missing, places
+from labprov_docker.places import places
 from labprov_docker.power import start_container
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @hookimpl
 def labprov_plug(scope: Scope, ports: Sequence[Port]) -> list[Place | LabprovError]:
     """Have each port's holder run, and make veths to the switch."""
     _check_links(scope)
-    pods = _held(scope, pods_of_lab(scope), {port.end.node for port in ports})
-    ends = [port.end for port in ports]
-    return _placed(
-        scope, pods, ports, ends, lambda found: wires.plug(scope, found, NAME, alone=BridgeType.OVS)
+    return wires.at_places(
+        scope,
+        [(port.end, port) for port in ports],
+        _held(scope, {port.end.node for port in ports}),
+        lambda found: wires.plug(scope, found, NAME, alone=BridgeType.OVS),
     )
 
 
 @hookimpl
 def labprov_unplug(scope: Scope, ends: Sequence[Endpoint]) -> list[LabprovError | None]:
     """Remove veths; the interface of a node that is gone is gone too."""
-    _check_links(scope)
-    found = places(scope, pods_of_lab(scope), {end.node for end in ends})
-    present = [(end, found[end.node]) for end in ends if end.node in found]
-    answers = iter(wires.unplug(scope, present) if present else [])
-    return [next(answers) if end.node in found else None for end in ends]
+    items = [(end, end) for end in ends]
+    outcomes = wires.at_places(scope, items, _places(scope, ends), lambda found: wires.unplug(scope, found))
+    return [None if isinstance(outcome, NodeNotFound) else outcome for outcome in outcomes]
 
 
 @hookimpl
 def labprov_set_carrier(scope: Scope, ends: Sequence[Endpoint], up: bool) -> list[LabprovError | None]:
     """Pull the cable or put it back; nothing else of the interfaces changes."""
+    items, there = [(end, end) for end in ends], _places(scope, ends)
+    return wires.at_places(scope, items, there, lambda found: wires.set_carrier(scope, found, up))
+
+
+def _places(scope: Scope, ends: Sequence[Endpoint]) -> dict[str, Namespace]:
     _check_links(scope)
-    return _placed(scope, pods_of_lab(scope), ends, ends, lambda found: wires.set_carrier(scope, found, up))
+    return places(scope, pods_of_lab(scope), {end.node for end in ends})
 
 
 def _check_links(scope: Scope) -> None:
@@ -60,41 +60,28 @@ def _check_links(scope: Scope) -> None:
         raise type(problem)(problem.message, remedy=problem.remedy)
 
 
-def _held(scope: Scope, pods: dict[str, Pod], nodes: set[str]) -> dict[str, Pod]:
-    """The pods, with the holders of *nodes* running where nothing of the node runs; new namespaces labelled.
+def _held(scope: Scope, nodes: Collection[str]) -> dict[str, Namespace]:
+    """Where *nodes* are, their holders running where nothing of the node runs; new namespaces are labelled.
 
     A holder that somebody else has started has a new namespace as well.
     """
+    pods = pods_of_lab(scope)
     idle = [
-        pod
+        pod.holder
         for name in nodes
         if (pod := pods.get(name)) is not None
         and pod.holder is not None
         and not any(part.is_alive for part in pod.parts)
     ]
-    for pod in idle:
-        assert pod.holder is not None
-        start_container(scope, pod.holder.id, pod.any.label("node"))
-    now = pods_of_lab(scope) if idle else pods
-    there = places(scope, now, nodes)
+    for holder in idle:
+        start_container(scope, holder.id, holder.label("node"))
+    if idle:
+        pods = pods_of_lab(scope)
+    there = places(scope, pods, nodes)
     bare = [name for name, seen in wires.observe(scope, there).items() if seen.owner is None]
-    powers = {name: ON if (node := now[name].node) and node.is_alive else NEVER for name in bare}
-    aliases = [of_container(now[name].any, powers[name]) for name in bare]
+    powers = {name: ON if (node := pods[name].node) and node.is_alive else NEVER for name in bare}
+    aliases = [of_container(pods[name].any, powers[name]) for name in bare]
     for error in label(scope, there, aliases).values():
         if error is not None:
             raise error
-    return now
-
-
-def _placed(
-    scope: Scope,
-    pods: dict[str, Pod],
-    items: Sequence[T],
-    ends: Sequence[Endpoint],
-    work: Callable[[list[tuple[T, Namespace]]], Sequence[R]],
-) -> list[R | LabprovError]:
-    """Do *work* for the items whose nodes have a place; the error of the others is that they have none."""
-    found = places(scope, pods, {end.node for end in ends})
-    present = [(item, found[end.node]) for item, end in zip(items, ends, strict=True) if end.node in found]
-    answers = iter(work(present) if present else [])
-    return [next(answers) if end.node in found else missing(scope, end) for end in ends]
+    return there

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -89,22 +88,4 @@ def flag(node: Node, key: str) -> bool | None:
     found = node.settings.get(key)
     if found is not None and not isinstance(found, bool):
         raise _wrong(key, "true or false")
-    return found
-
-
-def words(line: str | None, key: str) -> list[str] | None:
-    """A command line as a shell splits it; None where there is none.
-
-    :raises InvalidInput: it can't be split.
-    """
-    if not line:
-        return None
-    try:
-        found = shlex.split(line)
-    except ValueError as error:
-        raise InvalidInput(
-            f"the {key} can't be split into words: {error}", remedy=f"Close the quotes in the node's {key}."
-        ) from error
-    if any("\0" in word for word in found):
-        raise InvalidInput(f"the {key} has a NUL in it", remedy=f"Correct the node's {key}.")
     return found

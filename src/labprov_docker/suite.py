@@ -25,11 +25,12 @@ from labprov.engine import Namespace, ObservedNode, Scope
 from labprov.errors import EngineFailure, LabprovError, NotSupported
 from labprov.hookspecs import hookimpl
 from labprov.model import Endpoint, Node
+from labprov.wires import no_place
 from labprov.wires.lending import SpaceHarness
 from labprov_docker.address import NAME, address
 from labprov_docker.client import client
 from labprov_docker.containers import pods_of_lab
-from labprov_docker.places import missing, places
+from labprov_docker.places import places
 from labprov_docker.translation import translated
 
 REPOSITORY, TAG = "labprov/contract", "1"
@@ -90,7 +91,7 @@ class DockerHarness(SpaceHarness):
         """The pod's network namespace."""
         found = places(scope, pods_of_lab(scope), [end.node])
         if end.node not in found:
-            raise missing(scope, end)
+            raise no_place(scope, end)
         return found[end.node]
 
     def kill_node(self, scope: Scope, node: ObservedNode) -> None:

@@ -89,6 +89,16 @@ class Lab:
         found = self.interface(end)
         return found.far if found else None
 
+    def kinds(self, sender: str, receiver: str) -> dict[str, bytes]:
+        """One frame of each kind from the one to the other."""
+        macs = [mac_of(Endpoint(*end.split(":"))) for end in (sender, receiver)]
+        return kinds(macs[0], macs[1])
+
+    def carries(self, sender: str, receiver: str) -> bool:
+        """Whether all kinds of frames come from the one to the other, once and bit for bit."""
+        frames = self.kinds(sender, receiver)
+        return self.heard(sender, receiver, frames) == list(frames)
+
     def heard(self, sender: str, receiver: str, frames: dict[str, bytes]) -> list[str]:
         """The frames of those sent by the one that come to the other, each once and unchanged."""
         helper = wires.helper(self.scope)
@@ -142,10 +152,8 @@ def test_a_link_over_the_switch_is_a_wire(lab: Lab) -> None:
     lab.link("a:eth1", "b:eth1", 100)
     lab.plug(lab.port("c:eth1", 101, Alone()))
     for one, two in (("a:eth1", "b:eth1"), ("b:eth1", "a:eth1")):
-        macs = [mac_of(Endpoint(*end.split(":"))) for end in (one, two)]
-        frames = kinds(macs[0], macs[1])
-        assert lab.heard(one, two, frames) == list(frames)
-        assert lab.heard(one, "c:eth1", kinds(macs[0], macs[1])) == []
+        assert lab.carries(one, two)
+        assert lab.heard(one, "c:eth1", lab.kinds(one, two)) == []
 
 
 def test_the_host_is_not_on_the_wire(lab: Lab) -> None:
@@ -219,9 +227,8 @@ def test_another_tag_moves_no_device(lab: Lab) -> None:
     assert before is not None
     assert after == evolve(before, tag=101)
     assert lab.far("b:eth1") == Alone()
-    frames = kinds(mac_of(Endpoint("a", "eth1")), mac_of(Endpoint("c", "eth1")))
-    assert lab.heard("a:eth1", "c:eth1", frames) == list(frames)
-    assert lab.heard("a:eth1", "b:eth1", frames) == []
+    assert lab.carries("a:eth1", "c:eth1")
+    assert lab.heard("a:eth1", "b:eth1", lab.kinds("a:eth1", "c:eth1")) == []
 
 
 def test_a_lost_bridge_comes_back(lab: Lab) -> None:
@@ -232,8 +239,7 @@ def test_a_lost_bridge_comes_back(lab: Lab) -> None:
     run("ovs-vsctl", "del-br", lab.scope.bridge)
     assert lab.far("a:eth1") is None
     lab.link("a:eth1", "b:eth1", 100)
-    frames = kinds(mac_of(Endpoint("a", "eth1")), mac_of(Endpoint("b", "eth1")))
-    assert lab.heard("a:eth1", "b:eth1", frames) == list(frames)
+    assert lab.carries("a:eth1", "b:eth1")
 
 
 def test_a_lost_node_comes_back(lab: Lab) -> None:
@@ -245,8 +251,7 @@ def test_a_lost_node_comes_back(lab: Lab) -> None:
         lab.lose("a")
         lab.node("a")
         lab.plug(lab.port("a:eth1", 100))
-        frames = kinds(mac_of(Endpoint("b", "eth1")), mac_of(Endpoint("a", "eth1")))
-        assert lab.heard("b:eth1", "a:eth1", frames) == list(frames)
+        assert lab.carries("b:eth1", "a:eth1")
     assert len(ovsdb.read(lab.scope.host).bridges[lab.scope.bridge].ports) == 3
 
 
@@ -259,8 +264,7 @@ def test_a_restart_of_the_switch_is_survived(lab: Lab, daemon: str) -> None:
     restart(ENGINES["ovs"], daemon)
     lab.plug(lab.port("a:eth1", 100), lab.port("b:eth1", 100))
     assert lab.far("a:eth1") == lab.far("b:eth1") == Joined(lab.scope.bridge, BridgeType.OVS)
-    frames = kinds(mac_of(Endpoint("a", "eth1")), mac_of(Endpoint("b", "eth1")))
-    assert lab.heard("a:eth1", "b:eth1", frames) == list(frames)
+    assert lab.carries("a:eth1", "b:eth1")
 
 
 def test_carrier(lab: Lab) -> None:
@@ -274,8 +278,7 @@ def test_carrier(lab: Lab) -> None:
     assert item is not None
     assert (item.up, item.tag) == (False, 100)
     assert wires.set_carrier(lab.scope, ends, True) == [None]
-    frames = kinds(mac_of(Endpoint("a", "eth1")), mac_of(Endpoint("b", "eth1")))
-    assert lab.heard("a:eth1", "b:eth1", frames) == list(frames)
+    assert lab.carries("a:eth1", "b:eth1")
 
 
 def test_unplug_leaves_the_other_end_alone(lab: Lab) -> None:

@@ -10,10 +10,9 @@ from labprov.errors import InvalidInput, LabprovError
 from labprov.hookspecs import hookimpl
 from labprov.model import Node
 from labprov.netns.nodes import argv
+from labprov.nodekeys import check_variables, hostname
 from labprov.wires import Bind
 
-HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""What the kernel and programs take: 64 bytes at most."""
 SYSCTL = re.compile(r"net[./][A-Za-z0-9_./-]+")
 """Only the network's are a namespace's own; all others would be the host's."""
 
@@ -29,27 +28,12 @@ def _problem(node: Node) -> LabprovError | None:
         argv(node)
         for bind in node.binds:
             Bind.parse(bind)
-        _check_hostname(node)
-        _check_environment(node)
+        hostname(node)
+        check_variables(node.env)
         _check_sysctls(node)
     except LabprovError as error:
         return error
     return None
-
-
-def _check_hostname(node: Node) -> None:
-    name = node.hostname or node.name
-    if not HOSTNAME.fullmatch(name):
-        raise InvalidInput(
-            f"{name!r} is no host name",
-            remedy="Use up to 64 letters, digits, '.', '_' or '-', and begin with a letter or digit.",
-        )
-
-
-def _check_environment(node: Node) -> None:
-    for name, value in node.env.items():
-        if not name or "=" in name or "\0" in name + value:
-            raise InvalidInput(f"{name!r} can't be set in an environment", remedy="Correct the node's env.")
 
 
 def _check_sysctls(node: Node) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from labprov.engine import Namespace, NodeSpec, ObservedNode, Scope
-from labprov.errors import LabprovError, NodeNotFound
-from labprov.model import Endpoint
 from labprov.wires import helper
 from labprov.wires.alias import NODE
 
@@ -56,17 +53,7 @@ def log(scope: Scope, lab: str, node: str) -> Path:
     return logs(scope, lab) / f"{node}.log"
 
 
-def found(scope: Scope, ends: Sequence[Endpoint]) -> list[Namespace | LabprovError]:
-    """Where the ends' nodes are, by their labels."""
+def places(scope: Scope) -> dict[str, Namespace]:
+    """Where the lab's nodes are, by their labels."""
     names: dict[str, str] = helper(scope).request("names", lab=scope.lab)
-    return [place(names[end.node]) if end.node in names else _missing(scope, end) for end in ends]
-
-
-def _missing(scope: Scope, end: Endpoint) -> NodeNotFound:
-    return NodeNotFound(
-        "the node has no network namespace",
-        lab=scope.lab,
-        node=end.node,
-        interface=end.interface,
-        remedy="Deploy the lab.",
-    )
+    return {node: place(name) for node, name in names.items()}

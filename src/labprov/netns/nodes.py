@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
 from labprov import wires
 from labprov.engine import NodeSpec, ObservedNode, Scope
-from labprov.errors import InvalidInput, LabprovError
+from labprov.errors import LabprovError
 from labprov.hookspecs import hookimpl
 from labprov.model import Node, Topology
 from labprov.netns import naming
 from labprov.netns.facts import NAME
+from labprov.nodekeys import hostname, words
 from labprov.wires import NODE_VARIABLE, helper
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -70,7 +70,7 @@ def _start(scope: Scope, spec: NodeSpec) -> dict[str, Any]:
     node = spec.node
     return {
         "name": spec.runtime_name,
-        "hostname": node.hostname or node.name,
+        "hostname": hostname(node),
         "argv": argv(node),
         "env": {**environment(node), NODE_VARIABLE: f"{scope.workspace_id}/{spec.runtime_name}"},
         "binds": list(node.binds),
@@ -84,16 +84,7 @@ def argv(node: Node) -> list[str]:
 
     :raises InvalidInput: they can't be split into words.
     """
-    try:
-        words = shlex.split(node.entrypoint or "") + shlex.split(node.cmd or "")
-    except ValueError as error:
-        raise InvalidInput(
-            f"the command can't be split into words: {error}",
-            remedy="Close the quotes in the node's cmd and entrypoint.",
-        ) from error
-    if any("\0" in word for word in words):
-        raise InvalidInput("the command has a NUL in it", remedy="Correct the node's cmd.")
-    return words
+    return [*words(node.entrypoint, "entrypoint"), *words(node.cmd, "cmd")]
 
 
 def environment(node: Node) -> dict[str, str]:
@@ -103,7 +94,7 @@ def environment(node: Node) -> dict[str, str]:
         "HOME": "/root" if os.geteuid() == 0 else os.path.expanduser("~"),
         "TERM": "xterm",
         "LANG": "C.UTF-8",
-        "HOSTNAME": node.hostname or node.name,
+        "HOSTNAME": hostname(node),
         "container": "labprov",
     }
     return {**base, **node.env}

@@ -7,8 +7,9 @@ import signal
 
 from attrs import evolve
 
+from labprov import wires
 from labprov.engine import Namespace, ObservedNode, Scope
-from labprov.errors import EngineFailure, LabprovError
+from labprov.errors import EngineFailure
 from labprov.hookspecs import hookimpl
 from labprov.model import Endpoint, Node
 from labprov.netns import kernel, naming
@@ -37,10 +38,10 @@ class NetnsHarness(SpaceHarness):
 
     def place(self, scope: Scope, end: Endpoint) -> Namespace:
         """The namespace, by its label."""
-        place = naming.found(scope, [end])[0]
-        if isinstance(place, LabprovError):
-            raise place
-        return place
+        places = naming.places(scope)
+        if end.node not in places:
+            raise wires.no_place(scope, end)
+        return places[end.node]
 
     def restart_node(self, scope: Scope, node: ObservedNode) -> None:
         """Kill the process and start another with the same words: a kernel does not do that by itself."""

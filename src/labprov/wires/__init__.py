@@ -12,6 +12,7 @@ from labprov.wires.ovs import Switch
 from labprov.wires.ovs import check as ovs_check
 from labprov.wires.ovsdb import Database
 from labprov.wires.ovsdb import silent as ovs_problem
+from labprov.wires.places import at_places, no_place
 from labprov.wires.ports import (
     Seen,
     SeenTap,
@@ -38,10 +39,12 @@ __all__ = [
     "SeenTap",
     "SpaceAlias",
     "Switch",
+    "at_places",
     "database",
     "helper",
     "interfaces",
     "label",
+    "no_place",
     "observe",
     "observe_taps",
     "ovs_check",

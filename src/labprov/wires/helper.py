@@ -206,7 +206,7 @@ def _remove_lab(_: Helper, request: Request) -> Any:
 def _plug(helper: Helper, request: Request) -> Any:
     orders = [Order(**item) for item in request["ports"]]
     with Kernel() as kernel:
-        taken = request.get("taken", ())
+        taken = request["taken"]
         outcomes = plugging.plug(kernel, _owner(request), orders, rootless=helper.rootless, taken=taken)
         return [told(outcome) for outcome in outcomes]
 

@@ -18,7 +18,7 @@ from labprov.errors import EngineFailure
 from labprov.wires import linux
 from labprov.wires import netlink as nl
 from labprov.wires.links import change
-from labprov.wires.processes import read, ready
+from labprov.wires.processes import end, read
 from labprov.wires.rootfs import shadow
 from labprov.wires.switches import denied
 
@@ -135,12 +135,6 @@ def enter(pid: int) -> None:
 
 def stop(pid: int) -> None:
     """End a holder, which need not be this process's child; it is gone afterwards."""
-    with contextlib.suppress(ProcessLookupError):
-        fd = os.pidfd_open(pid)
-        try:
-            signal.pidfd_send_signal(fd, signal.SIGKILL)
-            ready(fd, None)
-        finally:
-            os.close(fd)
+    end([pid], 0)
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, 0)

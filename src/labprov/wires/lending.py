@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
-import signal
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from labprov.engine import Namespace, ObservedNode, Scope
 from labprov.harness import Harness
 from labprov.model import Endpoint
 from labprov.wires.client import Helper, helper
-from labprov.wires.processes import ready
+from labprov.wires.processes import end
 
 
 class SpaceHarness(Harness):
@@ -47,11 +45,4 @@ class SpaceHarness(Harness):
 
     def kill_node(self, scope: Scope, node: ObservedNode) -> None:
         """Kill the first process; return when it is dead."""
-        if node.process is None:
-            return
-        fd = os.pidfd_open(node.process)
-        try:
-            signal.pidfd_send_signal(fd, signal.SIGKILL)
-            ready(fd, None)
-        finally:
-            os.close(fd)
+        end([node.process] if node.process is not None else [], 0)

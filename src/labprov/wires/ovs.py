@@ -37,9 +37,9 @@ _WIRE, _SEGMENT, _ALONE = "wire", "segment", "alone"
 
 @frozen
 class Switch:
-    """What is on the switch beside the ports of nodes that are there.
+    """What is on the switch beside the ports of nodes.
 
-    :param resources: bridges that labprov made, and ports whose nodes are gone.
+    :param resources: bridges that labprov made for one lab.
     :param foreign_ports: ports with a tag that are not this workspace's.
     """
 
@@ -215,7 +215,12 @@ def _lost(scope: Scope, row: PortRow) -> bool:
 
     What the switch says of it won't do: it notices late that one is gone, and late that a new one is there.
     """
-    return _mine(scope, row) and row.ids.get(_ROLE) == _PORT and not _is_device(row.name)
+    return _is_port(scope, row) and not _is_device(row.name)
+
+
+def _is_port(scope: Scope, row: PortRow) -> bool:
+    """Whether it is a port of one of the lab's nodes."""
+    return _mine(scope, row) and row.ids.get(_ROLE) == _PORT
 
 
 def _is_device(name: str) -> bool:
@@ -234,9 +239,7 @@ def remove(scope: Scope, ends: Collection[Endpoint] = (), nodes: Collection[str]
     rows = [
         row
         for row in before.ports.values()
-        if _mine(scope, row)
-        and row.ids.get(_ROLE) == _PORT
-        and (row.ids[_NODE] in nodes or _end(row) in ends)
+        if _is_port(scope, row) and (row.ids[_NODE] in nodes or _end(row) in ends)
     ]
     _take_away(scope, before, rows, ())
 
@@ -251,8 +254,8 @@ def remove_lab(scope: Scope, provider: str) -> frozenset[str]:
     if ovsdb.silent(scope.host) is not None:
         return frozenset()
     before = ovsdb.read(scope.host)
-    ours = (row for row in before.ports.values() if _mine(scope, row) and row.ids.get(_ROLE) == _PORT)
-    rows = [row for row in ours if row.ids.get(_PROVIDER) == provider or not row.works]
+    ours = (row for row in before.ports.values() if _is_port(scope, row))
+    rows = [row for row in ours if row.ids.get(_PROVIDER) == provider or _lost(scope, row)]
     _take_away(scope, before, rows, _emptied(scope, before, rows))
     return frozenset(row.ids[_NODE] for row in rows)
 
@@ -289,7 +292,7 @@ def _emptied(scope: Scope, database: Database, going: Sequence[PortRow]) -> list
 
 
 def look(database: Database, scope: Scope, provider: str) -> Switch:
-    """The bridges of labs, ports without a node, and what others carry there."""
+    """The bridges of labs, and what others carry there."""
     resources = [
         LabResource(
             lab=bridge.ids[_LAB],

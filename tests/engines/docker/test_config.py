@@ -19,6 +19,7 @@ from labprov.model import Endpoint, Mgmt, Node
 from labprov_docker.accepting import problem
 from labprov_docker.container import holder_config, node_config
 from labprov_docker.holder import ensure_image
+from labprov_docker.subnets import check_addresses
 from tests.engines.test_engines import root_files
 
 pytestmark = pytest.mark.engine("docker")
@@ -259,7 +260,8 @@ def test_holder_and_node_share_a_network(
             "aliases": ["www"],
         },
     )
-    assert problem(spec, mgmt=Mgmt(ipv4_subnet=SUBNET)) is None
+    assert problem(spec) is None
+    check_addresses(Mgmt(ipv4_subnet=SUBNET), [spec.node])
     hosts = [("r2", NEIGHBOUR), ("r2", "2001:db8::11")]
     holder = make(holder_config(spec, image=holder_image, network_mode=network, hosts=hosts))
     node = make(node_config(spec, network_mode=f"container:{holder}"))

@@ -6,7 +6,6 @@ import os
 import pty
 import subprocess
 import threading
-import time
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -112,10 +111,11 @@ def test_exec_at_once(r1: Lab) -> None:
 
 
 def wait_for(lab: Lab, text: str) -> str:
-    """Give the logs once they hold *text*."""
-    while text not in (said := lab.logs("r1")):
-        time.sleep(0.01)
-    return said
+    """Give the logs of the last start once they hold *text*."""
+    for _ in lab.api.logs(lab.id("r1"), stream=True, follow=True):  # earlier runs' too: it only tells of news
+        if text in (said := lab.logs("r1")):
+            return said
+    raise AssertionError(f"it has ended, and did not say {text!r}")
 
 
 def test_logs_since_the_last_start(lab: Lab) -> None:

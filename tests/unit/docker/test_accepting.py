@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labprov.errors import InvalidInput
-from labprov.model import Mgmt
 from labprov_docker.accepting import problem
 from tests.unit.docker.specs import spec_of
 from tests.unit.docker.test_container import SAID, both
@@ -86,9 +85,9 @@ BAD: list[tuple[str, Any, str]] = [
 ]
 
 
-def said(*interfaces: str, mgmt: Mgmt | None = None, **keys: Any) -> str:
+def said(*interfaces: str, **keys: Any) -> str:
     """What is said of a node; ``""`` where nothing is wrong with it."""
-    found = problem(spec_of(*interfaces, **keys), mgmt=mgmt)
+    found = problem(spec_of(*interfaces, **keys))
     if found is None:
         return ""
     assert isinstance(found, InvalidInput)
@@ -161,22 +160,6 @@ def test_keys_that_a_network_mode_rules_out(mode: str, keys: set[str]) -> None:
         assert (f"can't have {key}" in found) == (key in keys), key
 
 
-def test_a_management_address_needs_a_subnet() -> None:
-    """Docker gives a fixed address only on a network whose subnet is said."""
-    assert "needs a management network" in said(mgmt=Mgmt(), mgmt_ipv4="192.0.2.10")
-    assert "needs a management network" in said(mgmt=Mgmt(ipv4_subnet="auto"), mgmt_ipv4="192.0.2.10")
-    assert "ipv6" in said(mgmt=Mgmt(ipv4_subnet="192.0.2.0/24"), mgmt_ipv6="2001:db8::10")
-    assert said(mgmt=None, mgmt_ipv4="192.0.2.10") == ""
-
-
-@pytest.mark.parametrize("address", ["192.0.2.0", "192.0.2.255", "192.0.2.1", "198.51.100.1"])
-def test_a_management_address_that_no_node_can_have(address: str) -> None:
-    """The network's own, its broadcast's, the gateway's and a foreign address are refused."""
-    mgmt = Mgmt(ipv4_subnet="192.0.2.0/24", settings={"ipv4-gw": "192.0.2.1"})
-    assert f"{address} is no address for a node" in said(mgmt=mgmt, mgmt_ipv4=address)
-    assert said(mgmt=mgmt, mgmt_ipv4="192.0.2.10") == ""
-
-
 def test_an_env_file_that_makes_no_sense(tmp_path: Path) -> None:
     """The message names file and line."""
     (tmp_path / "env").write_text("A=1\nnot a variable\n")
@@ -198,7 +181,7 @@ SETTINGS = sorted({*SAID, "env-files", "image-pull-policy"} - ATTRIBUTES)
 def test_what_is_accepted_can_be_asked_for(settings: dict[str, Any], cmd: str) -> None:
     """Whatever a node says, it is refused with a message, or its containers' configurations can be made."""
     spec = spec_of(cmd=cmd, **settings)
-    found = problem(spec, mgmt=Mgmt(ipv4_subnet="192.0.2.0/24"))
+    found = problem(spec)
     if found is None:
         both(spec)
     else:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from labprov.errors import LabprovError
+from labprov.parallel import in_parallel
 from labprov.plugins import Plugins
 from labprov.provider import Provider
 
 T = TypeVar("T")
-AT_ONCE = 8
-"""How many pieces of work go on at the same time."""
 
 
 def dispatch(
@@ -56,17 +54,3 @@ def failure(outcome: object, *, lab: str, node: str, interface: str | None = Non
     if outcome.node is None:
         outcome.node, outcome.interface = node, interface
     return outcome
-
-
-def in_parallel(work: Callable[[T], None], items: Iterable[T]) -> None:
-    """Do *work* for each of *items*, several at a time.
-
-    :raises Exception: what the first of them raised, when all have ended.
-    """
-    items = list(items)
-    if len(items) == 1:
-        work(items[0])
-        return
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        for future in [pool.submit(work, item) for item in items]:
-            future.result()

@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 from attrs import evolve, field, mutable
 
 from labprov import saved as topologies
-from labprov.dispatch import dispatch, failure, in_parallel
+from labprov.dispatch import dispatch, failure
 from labprov.engine import NodeSpec, Observed, ObservedNode, Port, Scope
 from labprov.errors import Cancelled, EngineFailure, LabprovError
 from labprov.events import Event, EventKind
 from labprov.facts import mine_of
 from labprov.model import Endpoint, Node
+from labprov.parallel import in_parallel
 from labprov.plan import Plan
 from labprov.plugins import Plugins
 from labprov.provider import Provider

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from labprov.engine import NodeSpec
 from labprov.errors import LabprovError
-from labprov_docker.client import side_by_side
+from labprov.parallel import side_by_side
 
 
 class Batch:

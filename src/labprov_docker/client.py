@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from labprov.engine import Scope
-from labprov.errors import LabprovError, Unavailable
+from labprov.errors import Unavailable
 from labprov.host import Host
+from labprov.parallel import AT_ONCE
 from labprov_docker.address import NAME, Address, address
 from labprov_docker.translation import translated
 
 if TYPE_CHECKING:
     from docker import APIClient
 
-T = TypeVar("T")
-R = TypeVar("R")
-
-AT_ONCE = 8
-"""How many requests are under way at the same time; more make a daemon no faster."""
 CONNECT_WITHIN = 5  # seconds, for the first answer
 ANSWER_WITHIN = 120  # seconds of silence; a daemon that is busy with many containers takes its time
 POOLS = 100  # docker-py keeps a pool for each path; one that is closed to make room must not be in use
@@ -86,21 +81,3 @@ def _connection(where: Address) -> dict[str, Any]:
 
     found: dict[str, Any] = kwargs_from_env(environment={**os.environ, "DOCKER_HOST": where.url})
     return {"base_url": where.url, **found}
-
-
-def side_by_side(items: Sequence[T], work: Callable[[T], R]) -> list[R | LabprovError]:
-    """Do *work* for each item, :data:`AT_ONCE` at a time.
-
-    :returns: for each item what *work* gave, or the labprov error that it raised.
-    """
-
-    def one(item: T) -> R | LabprovError:
-        try:
-            return work(item)
-        except LabprovError as error:
-            return error
-
-    if len(items) < 2:
-        return [one(item) for item in items]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(one, items))

@@ -9,8 +9,9 @@ from typing import Any
 from labprov.engine import NodeSpec, Scope
 from labprov.errors import EngineFailure, LabprovError
 from labprov.events import Event, EventKind
+from labprov.parallel import side_by_side
 from labprov_docker import lifetime
-from labprov_docker.client import client, side_by_side
+from labprov_docker.client import client
 from labprov_docker.lifetime import PullPolicy
 from labprov_docker.translation import translated
 

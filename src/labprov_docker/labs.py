@@ -9,10 +9,11 @@ from labprov.engine import NodeSpec, Scope
 from labprov.errors import LabprovError
 from labprov.hookspecs import hookimpl
 from labprov.model import Topology
+from labprov.parallel import side_by_side
 from labprov_docker import networks
 from labprov_docker.accepting import problem
 from labprov_docker.address import NAME
-from labprov_docker.client import client, side_by_side
+from labprov_docker.client import client
 from labprov_docker.containers import listed
 from labprov_docker.delays import startup_delay
 from labprov_docker.facts import Engine, engine

@@ -8,11 +8,12 @@ from functools import cached_property
 from labprov import wires
 from labprov.engine import BridgeType, Namespace, NodeSpec, Scope
 from labprov.errors import LabprovError
+from labprov.parallel import side_by_side
 from labprov.wires.alias import NEVER
 from labprov_docker import images, network, networks
 from labprov_docker.address import NAME
 from labprov_docker.batch import Batch
-from labprov_docker.client import client, side_by_side
+from labprov_docker.client import client
 from labprov_docker.container import HOLDER_KEYS, holder_config, node_config
 from labprov_docker.containers import CONTAINER, HELD, LABEL, Container, Pod
 from labprov_docker.facts import engine

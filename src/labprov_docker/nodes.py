@@ -9,10 +9,11 @@ from labprov import wires
 from labprov.engine import NodeSpec, ObservedNode, Scope
 from labprov.errors import EngineFailure, LabprovError, NodeNotFound
 from labprov.hookspecs import hookimpl
+from labprov.parallel import side_by_side
 from labprov.wires.alias import OFF, ON
 from labprov_docker import network
 from labprov_docker.batch import Batch
-from labprov_docker.client import client, side_by_side
+from labprov_docker.client import client
 from labprov_docker.containers import HOLDER, NODE, PAUSED, RESTARTING, Pod, of_lab, pods_of_lab
 from labprov_docker.delays import startup_delay
 from labprov_docker.facts import engine

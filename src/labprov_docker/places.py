@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 from labprov.engine import Namespace, Scope
 from labprov.errors import LabprovError
-from labprov_docker.client import client, side_by_side
+from labprov.parallel import side_by_side
+from labprov_docker.client import client
 from labprov_docker.containers import Pod
 from labprov_docker.processes import first_processes, started
 from labprov_docker.translation import translated

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from labprov.errors import (
     NodeNotFound,
     Unavailable,
 )
-from labprov_docker.client import AT_ONCE, client, side_by_side
+from labprov_docker.client import client
 from labprov_docker.translation import translated
 from tests.unit.docker.engines import fake_engine, scope_of
 
@@ -106,23 +105,6 @@ def test_one_connection_for_an_operation(tmp_path: Path) -> None:
         scope.host.close()
         assert client(scope) is not first
         scope.host.close()
-
-
-def test_side_by_side() -> None:
-    """Eight at a time, in order; a labprov error is an outcome, anything else is raised."""
-    barrier = threading.Barrier(AT_ONCE, timeout=30)
-
-    def work(number: int) -> int:
-        barrier.wait()
-        if number == 3:
-            raise EngineFailure("three")
-        return number
-
-    outcomes = side_by_side(range(AT_ONCE), work)
-    assert isinstance(outcomes[3], EngineFailure)
-    assert [item for item in outcomes if not isinstance(item, LabprovError)] == [0, 1, 2, 4, 5, 6, 7]
-    with pytest.raises(ZeroDivisionError):
-        side_by_side([1, 0], lambda number: 1 // number)
 
 
 def test_one_host_one_connection(tmp_path: Path) -> None:
